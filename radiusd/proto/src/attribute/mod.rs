@@ -1,0 +1,13 @@
+//! Attributes: the numbers that code names itself, and octets to pairs and back.
+//!
+//! Everything else about an attribute is the dictionary's to say. `read` decodes a packet,
+//! `write` encodes a pair; both know vendors' formats, TLVs, RFC 6929's extended attributes, tags,
+//! and what the secret hides.
+
+mod number;
+mod read;
+mod write;
+
+pub use number::*;
+pub use write::Refused;
+pub(crate) use write::{Hiding, Writer};
