@@ -2,13 +2,15 @@
 //!
 //! `source` gathers the file, the environment and the command line into one tree in which every
 //! value knows where it was written; `section` reads that tree key by key and names what is
-//! wrong with it; `read` is the list of keys; `check` warns about what is legal and unwise;
+//! wrong with it; `setting` is how each type is written; `read` is the list of keys; `check` warns
+//! about what is legal and unwise;
 //! `secret` holds what must never be printed.
 
 mod check;
 mod read;
 mod secret;
 mod section;
+mod setting;
 mod source;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -18,7 +20,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 
+pub use read::{Loaded, keys};
 pub use secret::Secret;
+pub use section::Shown;
 pub use source::Sources;
 
 /// What must be known before the store is open. Everything else is a setting in the store.
