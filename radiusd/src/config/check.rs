@@ -88,8 +88,8 @@ pub(super) fn readable_by_all(file: &Path) -> Option<String> {
     });
     (mode & 0o004 != 0 && plain).then(|| {
         format!(
-            "{}: it holds a secret and every user of this machine can read it (chmod 640, or \
-             secret = \"file:…\")",
+            "{}: it holds a secret and every user of this machine can read it; \"file:…\" and \
+             \"credential:…\" keep it elsewhere",
             file.display()
         )
     })
