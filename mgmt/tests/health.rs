@@ -1,4 +1,5 @@
 //! Probes, the front page and problems, as a caller sees them.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::Arc;
 

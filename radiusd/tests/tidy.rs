@@ -1,5 +1,7 @@
 //! The rules of the tree that no compiler knows: what README promises is checked here.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -80,7 +82,9 @@ fn names_say_something() {
     for file in rust_files() {
         let path = show(&file);
         let stems = path.split('/').map(|part| part.trim_end_matches(".rs"));
-        bad.extend(stems.filter(|stem| BANNED.contains(stem)).map(|stem| format!("{path}: {stem}")));
+        bad.extend(
+            stems.filter(|stem| BANNED.contains(stem)).map(|stem| format!("{path}: {stem}")),
+        );
         for (name, line, _) in functions(&code(&read(&file))) {
             if name.starts_with("get_") {
                 bad.push(format!("{path}:{line}: {name} (say what it does, without get_)"));
@@ -118,7 +122,8 @@ fn the_root_is_the_whole_picture() {
 #[test]
 fn crates_use_only_what_they_may() {
     let mut bad = Vec::new();
-    let ours = |name: &str| ARROWS.iter().any(|(folder, _)| folder.rsplit('/').next() == Some(name));
+    let ours =
+        |name: &str| ARROWS.iter().any(|(folder, _)| folder.rsplit('/').next() == Some(name));
     for (folder, allowed) in ARROWS {
         let manifest = manifest(folder);
         for (table, name) in dependencies(&manifest) {
@@ -210,7 +215,8 @@ fn the_shipped_configuration_is_the_default_and_documents_every_key() {
     // The same with every key taken at its word.
     let text = read(&file);
     let key = |line: &str| line.split_once(" = ").is_some_and(|(key, _)| is_key(key));
-    let spoken = text.lines().map(|line| line.strip_prefix('#').filter(|line| key(line)).unwrap_or(line));
+    let spoken =
+        text.lines().map(|line| line.strip_prefix('#').filter(|line| key(line)).unwrap_or(line));
     let spoken: String = spoken.map(|line| format!("{line}\n")).collect();
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("radiusd.toml");
@@ -306,12 +312,12 @@ fn functions(lines: &[&str]) -> Vec<(String, usize, usize)> {
         }
         let name = words[at + 3..].split(['(', '<']).next().unwrap_or_default().to_owned();
         let indent = &line[..line.len() - words.len()];
-        let ends = |line: &&str| {
+        let ends = |line: &str| {
             let rest = line.strip_prefix(indent);
             rest.is_some_and(|rest| rest == "}" || (rest.starts_with(')') && rest.ends_with(';')))
         };
         let one_line = line.ends_with('}') || line.ends_with(';');
-        let length = match lines[index + 1..].iter().position(|line| ends(&line)) {
+        let length = match lines[index + 1..].iter().position(|line| ends(line)) {
             Some(more) if !one_line => more + 2,
             _ => 1,
         };

@@ -21,7 +21,7 @@ impl Secret {
 
     /// Follows `file:PATH`, `env:NAME` and `credential:NAME`; any other text is the secret itself.
     /// `base` is what a relative path is relative to.
-    pub(super) fn resolve(text: &str, base: &Path) -> Result<Secret, String> {
+    pub fn resolve(text: &str, base: &Path) -> Result<Secret, String> {
         if let Some(path) = text.strip_prefix("file:") {
             return read(&base.join(path));
         }

@@ -1,0 +1,45 @@
+# make run: the server, on SQLite in ./var. make test: everything that has to pass. The others
+# take long.
+
+.PHONY: run demo test bench faults fuzz screenshots
+.DEFAULT_GOAL := run
+
+# What the build needs of Debian, and what the tests need on top.
+BUILD = gcc libc6-dev make
+TESTS = $(BUILD) postgresql freeradius freeradius-postgresql freeradius-utils
+
+# One secret for the machine itself, so that a newcomer has something to try.
+TRY = --data-dir var --set clients.localhost.address=127.0.0.1 --set clients.localhost.secret=testing123
+
+run:
+	@.ci/packages $(BUILD)
+	@mkdir -p var
+	cargo build --locked --package radiusd
+	@.ci/try
+	cargo run --locked --quiet --package radiusd -- serve $(TRY)
+
+test:
+	@.ci/packages $(TESTS)
+	@.ci/test
+
+bench:
+	@.ci/packages $(TESTS)
+	cargo run --locked --release --package benches
+
+# How long each way in is fed, and how many datagrams the server is sent.
+FUZZ_SECONDS ?= 300
+FUZZ_DATAGRAMS ?= 1000000
+
+fuzz:
+	@.ci/packages $(TESTS)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_DATAGRAMS=$(FUZZ_DATAGRAMS) \
+		cargo test --locked --package proto --package radiusd -- fuzz --nocapture --test-threads=1
+
+demo:
+	@echo "make demo has no content yet: it comes with the management module. make run starts the server."
+
+faults:
+	@echo "make faults has no content yet: it comes with the local journal. make test kills the server in mid-flight."
+
+screenshots:
+	@echo "make screenshots has no content yet: it comes with the user interface."
