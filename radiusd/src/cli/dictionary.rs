@@ -41,7 +41,7 @@ pub(super) enum Command {
 
 impl Command {
     pub fn run(&self, place: &Place) -> Result<(), Failure> {
-        let config = place.load()?.config;
+        let config = place.load_readable()?.config;
         let dictionary = pairs::dictionary(&config)?;
         match self {
             Command::Show { names } => names.iter().try_for_each(|name| show(name, &dictionary)),

@@ -6,8 +6,10 @@
 mod check_config;
 mod client;
 mod dictionary;
+mod hash;
 mod input;
 mod pairs;
+mod rows;
 mod serve;
 
 use std::io::Write;
@@ -104,6 +106,16 @@ impl Place {
     /// The configuration, or every mistake in it.
     fn load(&self) -> Result<Loaded, Failure> {
         load(&self.sources())
+    }
+
+    /// For commands that anybody may use: a file that nobody named and that this user can't read
+    /// is left out.
+    fn load_readable(&self) -> Result<Loaded, Failure> {
+        let mut sources = self.sources();
+        if self.config.is_none() {
+            sources.file = sources.file.filter(|file| std::fs::File::open(file).is_ok());
+        }
+        load(&sources)
     }
 }
 

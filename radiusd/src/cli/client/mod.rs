@@ -96,7 +96,7 @@ struct Prepared {
 
 impl Client {
     pub fn run(&self, place: &Place) -> Result<(), Failure> {
-        let config = place.load()?.config;
+        let config = place.load_readable()?.config;
         let dictionary = pairs::dictionary(&config)?;
         if self.secret == "-" && self.password.as_deref() == Some("-") {
             let why = "the secret and the password can't both be read from standard input";
