@@ -201,18 +201,6 @@ pub struct Attributes<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Attributes<'a> {
-    /// Over type-length-value octets that nobody checked: ends where they go wrong.
-    pub(crate) fn over(octets: &'a [u8]) -> Attributes<'a> {
-        Attributes { rest: octets }
-    }
-
-    /// What is left when the iterator has ended: nothing, unless the octets were wrong.
-    pub(crate) fn rest(&self) -> &'a [u8] {
-        self.rest
-    }
-}
-
 impl<'a> Iterator for Attributes<'a> {
     type Item = (u8, &'a [u8]);
 

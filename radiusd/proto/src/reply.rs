@@ -52,7 +52,7 @@ impl Reply {
         secret: &Secret,
     ) -> Result<(), Refused> {
         let hiding = Hiding { secret, authenticator: &self.authenticator };
-        self.writer.pair(attribute, tag, value, &hiding)
+        self.writer.pair(attribute, tag, value, hiding)
     }
 
     /// A standard attribute as it is, cut at 253 octets; stays out when the packet is full.

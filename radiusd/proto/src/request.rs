@@ -47,7 +47,7 @@ impl Request {
         secret: &Secret,
     ) -> Result<(), Refused> {
         let authenticator = hiding_authenticator(self.code, &self.authenticator);
-        self.writer.pair(attribute, tag, value, &Hiding { secret, authenticator })
+        self.writer.pair(attribute, tag, value, Hiding { secret, authenticator })
     }
 
     /// As [`crate::Reply::raw`].

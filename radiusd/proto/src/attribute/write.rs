@@ -2,14 +2,21 @@
 
 use std::fmt;
 
-use dictionaries::{Attribute, Value};
+use dictionaries::{Attribute, Encrypt, Format, Kind, Place, Value};
+use smallvec::SmallVec;
 
+use super::frame::{Frame, Split};
+use super::number::{CHARGEABLE_USER_IDENTITY, MESSAGE_AUTHENTICATOR, NAS_FILTER_RULE};
 use crate::secret::{Authenticator, Secret};
+
+/// The most that one attribute holds behind its header.
+const VALUE_MAX: usize = 253;
 
 /// Why a pair is not in the packet.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Refused {
-    /// The attribute is internal, never on the wire.
+    /// The attribute is internal, never on the wire; or Message-Authenticator, which is written by
+    /// whoever signs.
     Internal,
     /// An empty value is not sent.
     Empty,
@@ -34,6 +41,7 @@ impl fmt::Display for Refused {
 impl std::error::Error for Refused {}
 
 /// What hidden attributes are hidden with.
+#[derive(Clone, Copy)]
 pub(crate) struct Hiding<'a> {
     pub(crate) secret: &'a Secret,
     pub(crate) authenticator: &'a Authenticator,
@@ -44,13 +52,18 @@ pub(crate) struct Writer {
     pub(crate) out: Vec<u8>,
     /// How long the packet may become.
     limit: usize,
+    full: bool,
     salt: u16,
+    /// The TLV written last, while it is the last: its siblings join it.
+    open: Option<(Frame, usize)>,
+    /// Where the last NAS-Filter-Rule begins and the packet ended then: the next rule goes on.
+    rules: Option<(usize, usize)>,
 }
 
 impl Writer {
     /// `out` begins with the header.
     pub(crate) fn new(out: Vec<u8>, limit: usize, salt: u16) -> Writer {
-        Writer { out, limit, salt }
+        Writer { out, limit, full: false, salt, open: None, rules: None }
     }
 
     pub(crate) fn set_salt(&mut self, salt: u16) {
@@ -59,28 +72,263 @@ impl Writer {
 
     pub(crate) fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
+        self.full = false;
     }
 
     /// One standard attribute as it is, at most 253 octets of it.
     pub(crate) fn raw(&mut self, number: u8, octets: &[u8]) -> Result<(), Refused> {
-        let octets = octets.get(..253).unwrap_or(octets);
-        let length = u8::try_from(octets.len().saturating_add(2)).unwrap_or(u8::MAX);
-        if self.out.len().saturating_add(usize::from(length)) > self.limit {
-            return Err(Refused::Full);
-        }
-        self.out.extend_from_slice(&[number, length]);
-        self.out.extend_from_slice(octets);
-        Ok(())
+        let before = self.out.len();
+        self.push(number, octets.get(..VALUE_MAX).unwrap_or(octets));
+        self.keep_within(before)
     }
 
     pub(crate) fn pair(
         &mut self,
-        _attribute: &Attribute,
-        _tag: Option<u8>,
-        _value: &Value,
-        _hiding: &Hiding<'_>,
+        attribute: &Attribute,
+        tag: Option<u8>,
+        value: &Value,
+        hiding: Hiding<'_>,
     ) -> Result<(), Refused> {
-        self.salt = self.salt.wrapping_add(1);
+        let Place::Wire { vendor, path } = &attribute.place else { return Err(Refused::Internal) };
+        if attribute.standard_number() == Some(MESSAGE_AUTHENTICATOR) {
+            return Err(Refused::Internal);
+        }
+        if self.full {
+            return Err(Refused::Full);
+        }
+        if let Value::Tlv(children) = value {
+            if children.is_empty() {
+                return Err(Refused::Empty);
+            }
+            return children.iter().try_for_each(|child| {
+                self.pair(&child.attribute, child.tag, &child.value, hiding)
+            });
+        }
+        if *vendor == 0 && path.as_slice() == [u32::from(NAS_FILTER_RULE)] {
+            return self.filter_rule(value);
+        }
+        let before = self.out.len();
+        let joined = self.join(attribute, tag, value, hiding);
+        match joined {
+            Some(done) => done?,
+            None => self.start(attribute, tag, value, hiding)?,
+        }
+        self.keep_within(before)
+    }
+
+    /// Adds a TLV's leaf to the TLV that was written last. `None`: it isn't its sibling, or there
+    /// is no room there.
+    fn join(
+        &mut self,
+        attribute: &Attribute,
+        tag: Option<u8>,
+        value: &Value,
+        hiding: Hiding<'_>,
+    ) -> Option<Result<(), Refused>> {
+        let (frame, end) = self.open.take()?;
+        if end != self.out.len() {
+            return None;
+        }
+        let Some(longer) = frame.joined_by(&attribute.place, &mut self.out) else {
+            self.out.truncate(end);
+            return None;
+        };
+        let done = self.value(attribute, tag, value, hiding);
+        if done.is_ok() && longer.close(&mut self.out) && self.out.len() <= self.limit {
+            self.open = Some((longer, self.out.len()));
+            return Some(Ok(()));
+        }
+        self.out.truncate(end);
+        frame.close(&mut self.out);
+        done.err().map(Err)
+    }
+
+    /// Writes an attribute of its own.
+    fn start(
+        &mut self,
+        attribute: &Attribute,
+        tag: Option<u8>,
+        value: &Value,
+        hiding: Hiding<'_>,
+    ) -> Result<(), Refused> {
+        let before = self.out.len();
+        let written = Frame::open(&attribute.place, format(attribute), &mut self.out)
+            .ok_or(Refused::Impossible)
+            .and_then(|frame| {
+                self.value(attribute, tag, value, hiding)?;
+                self.fit(attribute, value, frame)
+            });
+        if written.is_err() {
+            self.out.truncate(before);
+        }
+        written
+    }
+
+    /// Fills the lengths in; splits or cuts what is too long for one attribute.
+    fn fit(&mut self, attribute: &Attribute, value: &Value, frame: Frame) -> Result<(), Refused> {
+        if frame.close(&mut self.out) {
+            if frame.is_nested() {
+                self.open = Some((frame, self.out.len()));
+            }
+            return Ok(());
+        }
+        let split = frame.split();
+        let split = split.or_else(|| {
+            attribute.standard_number().filter(|_| attribute.flags.concat).map(Split::Plain)
+        });
+        let end = frame.end_max(split.is_some());
+        if self.out.len() > end {
+            if attribute.flags.encrypt != Encrypt::No || !is_cuttable(value) {
+                return Err(Refused::Impossible);
+            }
+            self.out.truncate(end);
+        }
+        match split {
+            _ if frame.close(&mut self.out) => Ok(()),
+            Some(split) => {
+                let content = frame.take_content(&mut self.out);
+                split.write(&content, &mut self.out);
+                Ok(())
+            }
+            None => Err(Refused::Impossible),
+        }
+    }
+
+    /// Tag and value, hidden where the dictionary says so.
+    fn value(
+        &mut self,
+        attribute: &Attribute,
+        tag: Option<u8>,
+        value: &Value,
+        hiding: Hiding<'_>,
+    ) -> Result<(), Refused> {
+        let flags = &attribute.flags;
+        let begin = self.out.len();
+        if flags.has_tag && flags.encrypt == Encrypt::Tunnel {
+            self.out.push(tag.unwrap_or_default());
+        }
+        let at = self.out.len();
+        value.encode(&mut self.out);
+        let clear: SmallVec<[u8; 256]> = match self.out.get(at..) {
+            Some([]) if flags.encrypt == Encrypt::No && !may_be_empty(attribute) => {
+                return Err(Refused::Empty);
+            }
+            Some(clear) if flags.encrypt != Encrypt::No => SmallVec::from_slice(clear),
+            _ => SmallVec::new(),
+        };
+        let Hiding { secret, authenticator } = hiding;
+        if flags.encrypt != Encrypt::No {
+            self.out.truncate(at);
+        }
+        match flags.encrypt {
+            Encrypt::No => {}
+            Encrypt::User => secret.hide_user_password(&clear, authenticator, &mut self.out),
+            Encrypt::Tunnel => {
+                self.salt = self.salt.wrapping_add(1);
+                secret.hide_tunnel(&clear, authenticator, self.salt, &mut self.out);
+            }
+            Encrypt::Ascend => {
+                let mut padded = [0; 16];
+                padded.iter_mut().zip(&clear).for_each(|(octet, clear)| *octet = *clear);
+                self.out.extend_from_slice(&secret.ascend(&padded, authenticator));
+            }
+        }
+        if flags.has_tag && flags.encrypt != Encrypt::Tunnel {
+            self.tag(attribute.kind, tag, begin);
+        }
         Ok(())
     }
+
+    /// Puts the tag in front of a string, or over a number's first octet, RFC 2868 §3.
+    fn tag(&mut self, kind: Kind, tag: Option<u8>, begin: usize) {
+        let tag = tag.filter(|tag| (1..0x20).contains(tag));
+        match (kind, tag, self.out.get(begin..)) {
+            (Kind::Integer, _, Some([_, ..])) => {
+                if let Some(first) = self.out.get_mut(begin) {
+                    *first = tag.unwrap_or_default();
+                }
+            }
+            (_, Some(tag), _) => self.out.insert(begin, tag),
+            // Without a tag its own first octet would be taken for one.
+            (_, None, Some([0..0x20, _, ..])) => self.out.insert(begin, 0),
+            _ => {}
+        }
+    }
+
+    /// RFC 4849: a rule goes on where the one before it ended, behind a NUL, over the borders of
+    /// attributes.
+    fn filter_rule(&mut self, value: &Value) -> Result<(), Refused> {
+        let mut rule = Vec::new();
+        value.encode(&mut rule);
+        if rule.is_empty() {
+            return Err(Refused::Empty);
+        }
+        let before = self.out.len();
+        let last = self.rules.filter(|(_, end)| *end == before).map(|(start, _)| start);
+        let mut at = last;
+        if let Some(last) = last {
+            rule.insert(0, 0);
+            let used = before.saturating_sub(last).saturating_sub(2);
+            let room = VALUE_MAX.saturating_sub(used).min(rule.len());
+            self.out.extend(rule.drain(..room));
+            set_length(&mut self.out, last);
+        }
+        for part in rule.chunks(VALUE_MAX) {
+            at = Some(self.out.len());
+            self.push(NAS_FILTER_RULE, part);
+        }
+        let kept = self.keep_within(before);
+        match last {
+            Some(last) if kept.is_err() => set_length(&mut self.out, last),
+            _ => self.rules = at.map(|at| (at, self.out.len())),
+        }
+        kept
+    }
+
+    /// `octets` fit, by the caller.
+    fn push(&mut self, number: u8, octets: &[u8]) {
+        let length = u8::try_from(octets.len().saturating_add(2)).unwrap_or(u8::MAX);
+        self.out.extend_from_slice(&[number, length]);
+        self.out.extend_from_slice(octets);
+    }
+
+    /// Takes back what made the packet too long.
+    fn keep_within(&mut self, before: usize) -> Result<(), Refused> {
+        if self.out.len() <= self.limit {
+            return Ok(());
+        }
+        self.out.truncate(before);
+        self.full = true;
+        Err(Refused::Full)
+    }
+}
+
+/// The length of the attribute that begins at `start` and ends the packet.
+fn set_length(out: &mut [u8], start: usize) {
+    let length = u8::try_from(out.len().saturating_sub(start)).unwrap_or(u8::MAX);
+    if let Some(place) = out.get_mut(start.saturating_add(1)) {
+        *place = length;
+    }
+}
+
+/// RFC 4372: an empty identity asks for one.
+fn may_be_empty(attribute: &Attribute) -> bool {
+    attribute.standard_number() == Some(CHARGEABLE_USER_IDENTITY)
+}
+
+fn is_cuttable(value: &Value) -> bool {
+    matches!(value, Value::String(_) | Value::Octets(_) | Value::Abinary(_))
+}
+
+/// The vendor's format.
+fn format(attribute: &Attribute) -> Format {
+    let Place::Wire { vendor, .. } = attribute.place else { return Format::default() };
+    let (type_octets, length_octets, continuation) = match vendor {
+        429 => (4, 0, false),
+        4846 | 637 | 16445 => (2, 1, false),
+        8164 => (2, 2, false),
+        24757 | 5323 => (1, 1, true),
+        _ => (1, 1, false),
+    };
+    Format { type_octets, length_octets, continuation }
 }
