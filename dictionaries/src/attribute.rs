@@ -1,7 +1,10 @@
 //! What the dictionary knows of one attribute: its name, its place on the wire, its type.
 
+use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::{Arc, LazyLock};
 
 use smallvec::SmallVec;
 
@@ -140,6 +143,35 @@ impl Kind {
         }
     }
 
+    /// The kind that a dictionary file's word stands for.
+    pub(crate) fn named(word: &str) -> Option<Kind> {
+        Some(match word.to_ascii_lowercase().as_str() {
+            "string" | "text" => Kind::String,
+            "octets" => Kind::Octets,
+            "ipaddr" | "ipv4addr" => Kind::Ipaddr,
+            "ipv4prefix" | "cidr" => Kind::Ipv4prefix,
+            "ipv6addr" => Kind::Ipv6addr,
+            "ipv6prefix" => Kind::Ipv6prefix,
+            "combo-ip" => Kind::ComboIp,
+            "integer" | "uint32" => Kind::Integer,
+            "short" | "uint16" => Kind::Short,
+            "byte" | "uint8" => Kind::Byte,
+            "integer64" | "uint64" => Kind::Integer64,
+            "signed" | "int32" => Kind::Signed,
+            "bool" => Kind::Bool,
+            "date" => Kind::Date,
+            "ifid" => Kind::Ifid,
+            "ether" => Kind::Ether,
+            "abinary" => Kind::Abinary,
+            "tlv" => Kind::Tlv,
+            "vsa" => Kind::Vsa,
+            "extended" => Kind::Extended,
+            "long-extended" => Kind::LongExtended,
+            "evs" => Kind::Evs,
+            _ => return None,
+        })
+    }
+
     /// Holds other attributes and has no value of its own.
     pub fn is_container(self) -> bool {
         matches!(self, Kind::Tlv | Kind::Vsa | Kind::Extended | Kind::LongExtended | Kind::Evs)
@@ -190,34 +222,8 @@ pub struct Attribute {
     pub place: Place,
     pub kind: Kind,
     pub flags: Flags,
-    pub(crate) names: Names,
-}
-
-/// The names of an attribute's numbers, sorted both ways.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Names {
-    /// In lower case.
-    by_name: Box<[(Box<str>, u32)]>,
-    by_number: Box<[(u32, Box<str>)]>,
-}
-
-impl Names {
-    /// `named` in the order of definition: of two names for one number the last one prints.
-    pub(crate) fn new(named: &[(Box<str>, u32)]) -> Names {
-        let mut by_name: Vec<(Box<str>, u32)> =
-            named.iter().map(|(name, number)| (lower(name), *number)).collect();
-        by_name.sort();
-        by_name.dedup();
-        let mut by_number: Vec<(u32, Box<str>)> =
-            named.iter().rev().map(|(name, number)| (*number, name.clone())).collect();
-        by_number.sort_by_key(|(number, _)| *number);
-        by_number.dedup_by_key(|(number, _)| *number);
-        Names { by_name: by_name.into(), by_number: by_number.into() }
-    }
-}
-
-pub(crate) fn lower(name: &str) -> Box<str> {
-    name.to_ascii_lowercase().into()
+    /// Shared by all names of one place.
+    pub(crate) names: Arc<Names>,
 }
 
 impl PartialEq for Attribute {
@@ -237,20 +243,29 @@ impl Hash for Attribute {
 impl Attribute {
     /// The number that `name` stands for, in any case.
     pub fn value_named(&self, name: &str) -> Option<u32> {
-        let name = lower(name);
-        let at = self.names.by_name.binary_search_by(|(known, _)| (**known).cmp(&name)).ok()?;
-        self.names.by_name.get(at).map(|(_, number)| *number)
+        let at = self.names.named.binary_search_by(|(known, _)| fold_cmp(known, name)).ok()?;
+        self.names.named.get(at).map(|(_, number)| *number)
     }
 
     /// The name that `number` prints as.
     pub fn value_name(&self, number: u32) -> Option<&str> {
-        let at = self.names.by_number.binary_search_by_key(&number, |(known, _)| *known).ok()?;
-        self.names.by_number.get(at).map(|(_, name)| &**name)
+        let at = self
+            .names
+            .printed
+            .binary_search_by_key(&Some(number), |at| self.names.at(*at).map(|(_, number)| number))
+            .ok()?;
+        self.names.at(*self.names.printed.get(at)?).map(|(name, _)| name)
     }
 
     /// Every number that has a name, in order, with the name that prints.
     pub fn values(&self) -> impl Iterator<Item = (u32, &str)> {
-        self.names.by_number.iter().map(|(number, name)| (*number, &**name))
+        let printed = self.names.printed.iter();
+        printed.filter_map(|at| self.names.at(*at).map(|(name, number)| (number, name)))
+    }
+
+    /// Every name with its number, in alphabetical order; a number may have several.
+    pub fn value_names(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.names.named.iter().map(|(name, number)| (&**name, *number))
     }
 
     /// Is this the same attribute, perhaps by another name?
@@ -273,4 +288,92 @@ impl Attribute {
             _ => None,
         }
     }
+
+    /// The vendor and number of what lives directly in a vendor's space.
+    pub fn vendor_number(&self) -> Option<(u32, u32)> {
+        match &self.place {
+            Place::Wire { vendor, path } if *vendor != 0 => match path.as_slice() {
+                [number] => Some((*vendor, *number)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Attribute {
+    /// As a line of a dictionary would say it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.name, self.place, self.kind)?;
+        if let Some(length) = self.flags.length {
+            write!(f, "[{length}]")?;
+        }
+        let flags = self.flags.to_string();
+        if flags.is_empty() { Ok(()) } else { write!(f, " {flags}") }
+    }
+}
+
+impl fmt::Display for Flags {
+    /// As a dictionary writes them: `has_tag,encrypt=2`; nothing if there are none.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let encrypt = match self.encrypt {
+            Encrypt::No => None,
+            Encrypt::User => Some("encrypt=1"),
+            Encrypt::Tunnel => Some("encrypt=2"),
+            Encrypt::Ascend => Some("encrypt=3"),
+        };
+        let words = [
+            self.has_tag.then_some("has_tag"),
+            encrypt,
+            self.concat.then_some("concat"),
+            self.array.then_some("array"),
+            self.virtual_.then_some("virtual"),
+            self.secret.then_some("secret"),
+        ];
+        let mut separator = "";
+        for word in words.into_iter().flatten() {
+            write!(f, "{separator}{word}")?;
+            separator = ",";
+        }
+        Ok(())
+    }
+}
+
+/// The names of an attribute's numbers.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    /// In alphabetical order, whatever the case.
+    named: Box<[(Box<str>, u32)]>,
+    /// Places in `named`: one per number, in the order of numbers.
+    printed: Box<[u32]>,
+}
+
+impl Names {
+    /// `named` has each name once, `printing` each number once.
+    pub(crate) fn new(mut named: Vec<(Box<str>, u32)>, printing: &HashMap<u32, &str>) -> Names {
+        named.sort_by(|(one, _), (other, _)| fold_cmp(one, other));
+        let mut printed: Vec<(u32, u32)> = (0u32..)
+            .zip(&named)
+            .filter(|(_, (name, number))| printing.get(number) == Some(&&**name))
+            .map(|(at, (_, number))| (*number, at))
+            .collect();
+        printed.sort();
+        Names { named: named.into(), printed: printed.iter().map(|(_, at)| *at).collect() }
+    }
+
+    /// Of the many attributes that have none.
+    pub(crate) fn none() -> Arc<Names> {
+        static NONE: LazyLock<Arc<Names>> = LazyLock::new(Arc::default);
+        NONE.clone()
+    }
+
+    fn at(&self, at: u32) -> Option<(&str, u32)> {
+        self.named.get(at as usize).map(|(name, number)| (&**name, *number))
+    }
+}
+
+/// Compares as names of attributes and values are compared: whatever the case.
+pub(crate) fn fold_cmp(one: &str, other: &str) -> Ordering {
+    let fold = |octet: u8| octet.to_ascii_lowercase();
+    one.bytes().map(fold).cmp(other.bytes().map(fold))
 }

@@ -2,22 +2,24 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use crate::attribute::{Attribute, Flags, Kind, Names, Place, Vendor, lower};
-use crate::parse::ParseError;
+use crate::attribute::{Attribute, Flags, Kind, Names, Place, Vendor, fold_cmp};
 
 /// All that is known of attributes; immutable once loaded.
 #[derive(Debug)]
 pub struct Dictionary {
-    standard: Box<[Option<Arc<Attribute>>]>,
-    vendor_attributes: HashMap<u64, Arc<Attribute>, BuildHasherDefault<Spread>>,
-    nested: HashMap<Place, Arc<Attribute>>,
-    by_name: HashMap<Box<str>, Arc<Attribute>>,
-    attributes: Vec<Arc<Attribute>>,
-    vendors: HashMap<u32, Vendor>,
-    vendor_names: HashMap<Box<str>, u32>,
+    pub(crate) standard: Box<[Option<Arc<Attribute>>]>,
+    pub(crate) vendor_attributes: HashMap<u64, Arc<Attribute>, BuildHasherDefault<Spread>>,
+    /// Internal ones and those below others.
+    pub(crate) elsewhere: HashMap<Place, Arc<Attribute>>,
+    /// In alphabetical order, whatever the case.
+    pub(crate) by_name: Box<[Arc<Attribute>]>,
+    /// In the order of definition.
+    pub(crate) attributes: Box<[Arc<Attribute>]>,
+    pub(crate) vendors: HashMap<u32, Vendor>,
+    /// In lower case; a vendor may have several names.
+    pub(crate) vendor_names: HashMap<Box<str>, u32>,
 }
 
 /// Why a name stands for no attribute.
@@ -27,11 +29,13 @@ pub enum NameError {
     Unknown(Box<str>),
     #[error("bad tag in \"{0}\"")]
     BadTag(Box<str>),
+    #[error("\"{name}\" is no number of an attribute: {why}")]
+    BadNumber { name: Box<str>, why: &'static str },
 }
 
 /// Spreads keys that are numbers already; the table is fixed, so nobody can flood it.
 #[derive(Default)]
-struct Spread(u64);
+pub(crate) struct Spread(u64);
 
 impl Hasher for Spread {
     fn finish(&self) -> u64 {
@@ -50,51 +54,15 @@ impl Hasher for Spread {
     }
 }
 
-fn key(vendor: u32, number: u32) -> u64 {
+pub(crate) fn vendor_key(vendor: u32, number: u32) -> u64 {
     (u64::from(vendor) << 32) | u64::from(number)
 }
 
 impl Dictionary {
-    /// Our own files, parsed once.
-    pub fn shipped() -> Arc<Dictionary> {
-        static SHIPPED: LazyLock<Arc<Dictionary>> = LazyLock::new(|| Arc::new(Dictionary::new()));
-        SHIPPED.clone()
-    }
-
-    /// Our own files with the user's on top.
-    pub fn shipped_with(_extra: &[PathBuf]) -> Result<Arc<Dictionary>, ParseError> {
-        Ok(Dictionary::shipped())
-    }
-
-    /// A whole dictionary, by its root file.
-    pub fn load(_root: &Path) -> Result<Dictionary, ParseError> {
-        Ok(Dictionary::new())
-    }
-
-    fn new() -> Dictionary {
-        Dictionary {
-            standard: vec![None; 256].into(),
-            vendor_attributes: HashMap::default(),
-            nested: HashMap::default(),
-            by_name: HashMap::default(),
-            attributes: Vec::new(),
-            vendors: HashMap::default(),
-            vendor_names: HashMap::default(),
-        }
-    }
-
     /// By name, in any case; old names too. No tag.
     pub fn attribute(&self, name: &str) -> Option<&Arc<Attribute>> {
-        self.by_name.get(&lower(name))
-    }
-
-    /// As people write it: `Tunnel-Type:1`, `Attr-26.9.1`, `Vendor-9-Attr-1`, `Attr-200`. What
-    /// has a number but no name comes back as octets.
-    pub fn named(&self, text: &str) -> Result<(Arc<Attribute>, Option<u8>), NameError> {
-        match self.attribute(text) {
-            Some(attribute) => Ok((attribute.clone(), None)),
-            None => Err(NameError::Unknown(text.into())),
-        }
+        let at = self.by_name.binary_search_by(|known| fold_cmp(&known.name, name)).ok()?;
+        self.by_name.get(at)
     }
 
     /// By number in the standard space.
@@ -104,24 +72,23 @@ impl Dictionary {
 
     /// By number in a vendor's space.
     pub fn vendor_attribute(&self, vendor: u32, number: u32) -> Option<&Arc<Attribute>> {
-        self.vendor_attributes.get(&key(vendor, number))
+        self.vendor_attributes.get(&vendor_key(vendor, number))
     }
 
     /// By number below a TLV, an extended attribute or an extended vendor's.
     pub fn child(&self, parent: &Attribute, number: u32) -> Option<&Arc<Attribute>> {
-        self.nested.get(&parent.place.child(number)?)
+        self.elsewhere.get(&parent.place.child(number)?)
     }
 
     /// By place, wherever that is.
     pub fn at(&self, place: &Place) -> Option<&Arc<Attribute>> {
         match place {
-            Place::Wire { vendor: 0, path } if path.len() == 1 => {
-                self.standard(u8::try_from(*path.first()?).ok()?)
-            }
-            Place::Wire { vendor, path } if path.len() == 1 => {
-                self.vendor_attribute(*vendor, *path.first()?)
-            }
-            _ => self.nested.get(place),
+            Place::Wire { vendor, path } => match (vendor, path.as_slice()) {
+                (0, [number]) => self.standard(u8::try_from(*number).ok()?),
+                (vendor, [number]) => self.vendor_attribute(*vendor, *number),
+                _ => self.elsewhere.get(place),
+            },
+            Place::Internal(_) => self.elsewhere.get(place),
         }
     }
 
@@ -130,7 +97,11 @@ impl Dictionary {
     }
 
     pub fn vendor_named(&self, name: &str) -> Option<&Vendor> {
-        self.vendors.get(self.vendor_names.get(&lower(name))?)
+        self.vendors.get(self.vendor_names.get(name.to_ascii_lowercase().as_str())?)
+    }
+
+    pub fn vendors(&self) -> impl Iterator<Item = &Vendor> {
+        self.vendors.values()
     }
 
     /// All attributes in the order of definition, old names too.
@@ -145,7 +116,47 @@ impl Dictionary {
             place,
             kind: Kind::Octets,
             flags: Flags::default(),
-            names: Names::new(&[]),
+            names: Names::none(),
         })
+    }
+
+    /// What is known of an attribute, in some lines of text.
+    pub fn describe(&self, attribute: &Attribute) -> String {
+        let mut lines = vec![format!("{attribute}")];
+        match &attribute.place {
+            Place::Internal(_) => lines.push("  internal: never sent".into()),
+            Place::Wire { vendor, path } => {
+                let vendor = match path.as_slice() {
+                    [241..=246, 26, vendor, ..] => *vendor,
+                    _ => *vendor,
+                };
+                if let Some(vendor) = self.vendor(vendor) {
+                    lines.push(format!("  vendor {} ({})", vendor.name, vendor.number));
+                }
+            }
+        }
+        let newest = self.at(&attribute.place).filter(|newest| newest.name != attribute.name);
+        if let Some(newest) = newest {
+            lines.push(format!("  now called {}", newest.name));
+        }
+        for (name, number) in attribute.value_names() {
+            let note = if attribute.value_name(number) == Some(name) { "" } else { " (old name)" };
+            lines.push(format!("  {number} = {name}{note}"));
+        }
+        let children = self.attributes().filter(|other| parent_of(&other.place, &attribute.place));
+        lines.extend(children.map(|child| format!("  holds {child}")));
+        lines.join("\n")
+    }
+}
+
+fn parent_of(child: &Place, parent: &Place) -> bool {
+    match (child, parent) {
+        (
+            Place::Wire { vendor: child_vendor, path: child },
+            Place::Wire { vendor: parent_vendor, path: parent },
+        ) => {
+            child_vendor == parent_vendor && child.len() > parent.len() && child.starts_with(parent)
+        }
+        _ => false,
     }
 }

@@ -7,8 +7,11 @@
 
 mod attribute;
 mod dictionary;
+mod draft;
+mod numbered;
 mod pair;
 mod parse;
+mod shipped;
 mod value;
 
 pub use attribute::{Attribute, Encrypt, Flags, Format, Kind, Place, Vendor};

@@ -1,0 +1,136 @@
+//! Names as people write them: with a tag, or by numbers where a dictionary has no name.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::attribute::{Attribute, Kind, Place};
+use crate::dictionary::{Dictionary, NameError};
+use crate::parse::{MAX_DEPTH, MAX_VENDOR, number};
+
+impl Dictionary {
+    /// As people write it: `Tunnel-Type:1`, `Attr-26.9.1`, `Vendor-9-Attr-1`, `Attr-200`. What
+    /// is named by its numbers comes back as octets, as FreeRADIUS does it. No tag, `:*`, or a
+    /// tag on what has none is `None`.
+    pub fn named(&self, text: &str) -> Result<(Arc<Attribute>, Option<u8>), NameError> {
+        let (name, tag) = split_tag(text)?;
+        match self.attribute(name) {
+            Some(attribute) if attribute.flags.has_tag => Ok((attribute.clone(), tag)),
+            Some(attribute) => Ok((attribute.clone(), None)),
+            None => {
+                let place = self.place_named(name)?;
+                Ok((Dictionary::unknown(place), None))
+            }
+        }
+    }
+
+    /// `Attr-…`, `Vendor-9-Attr-…`, `Cisco-Attr-…`.
+    fn place_named(&self, name: &str) -> Result<Place, NameError> {
+        let unknown = || NameError::Unknown(name.into());
+        let (vendor, numbers) = match strip_prefix(name, "Attr-") {
+            Some(numbers) => (0, numbers),
+            None => {
+                let at = match strip_prefix(name, "Vendor-") {
+                    Some(rest) => name.len() - rest.len() + rest.find('-').ok_or_else(unknown)?,
+                    None => name.find('-').ok_or_else(unknown)?,
+                };
+                let (vendor, rest) = name.split_at_checked(at).ok_or_else(unknown)?;
+                let numbers = strip_prefix(rest, "-Attr-").ok_or_else(unknown)?;
+                let vendor = match strip_prefix(vendor, "Vendor-") {
+                    Some(digits) => digits.parse().ok().filter(|n| (1..MAX_VENDOR).contains(n)),
+                    None => self.vendor_named(vendor).map(|vendor| vendor.number),
+                };
+                (vendor.ok_or_else(unknown)?, numbers)
+            }
+        };
+        let numbers: Option<SmallVec<[u32; 8]>> = numbers.split('.').map(number).collect();
+        let place = match numbers {
+            Some(numbers) if vendor == 0 => self.place(&numbers),
+            Some(numbers) => self.vendor_place(vendor, &numbers),
+            None => Err("not numbers and dots"),
+        };
+        place.map_err(|why| NameError::BadNumber { name: name.into(), why })
+    }
+
+    fn place(&self, numbers: &[u32]) -> Result<Place, &'static str> {
+        match numbers {
+            [number] => Ok(match u8::try_from(*number) {
+                Ok(number) => Place::standard(number),
+                Err(_) => Place::Internal(*number),
+            }),
+            [26, _] => Err("a vendor needs a number behind it"),
+            [26, vendor, numbers @ ..] => self.vendor_place(*vendor, numbers),
+            [first, rest @ ..] => {
+                let parent = u8::try_from(*first).ok().and_then(|first| self.standard(first));
+                match parent.map(|parent| parent.kind) {
+                    Some(Kind::Extended | Kind::LongExtended) => extended_place(numbers, rest),
+                    Some(Kind::Tlv) => deep_place(0, numbers),
+                    _ => Err("only extended attributes and TLVs hold others"),
+                }
+            }
+            [] => Err("no number"),
+        }
+    }
+
+    fn vendor_place(&self, vendor: u32, numbers: &[u32]) -> Result<Place, &'static str> {
+        if vendor == 0 || vendor >= MAX_VENDOR {
+            return Err("a vendor's number is from 1 to 16777215");
+        }
+        let octets = self.vendor(vendor).map_or(1, |vendor| vendor.format.type_octets);
+        match (octets, numbers) {
+            (1, _) => deep_place(vendor, numbers),
+            (2, [0..=0xffff]) | (4, [_]) => Ok(Place::wire(vendor, numbers)),
+            _ => Err("out of the vendor's range"),
+        }
+    }
+}
+
+fn extended_place(numbers: &[u32], rest: &[u32]) -> Result<Place, &'static str> {
+    match rest {
+        [26] => Ok(Place::wire(0, numbers)),
+        [26, vendor, below @ ..] if !below.is_empty() => {
+            deep_place(*vendor, below)?;
+            Ok(Place::wire(0, numbers))
+        }
+        [26, _] => Err("a vendor needs a number behind it"),
+        _ => {
+            deep_place(0, rest)?;
+            Ok(Place::wire(0, numbers))
+        }
+    }
+}
+
+fn deep_place(vendor: u32, numbers: &[u32]) -> Result<Place, &'static str> {
+    if numbers.len() > MAX_DEPTH {
+        return Err("nested too deep");
+    }
+    if numbers.iter().any(|number| *number > 255) {
+        return Err("a number is too large");
+    }
+    Ok(Place::wire(vendor, numbers))
+}
+
+/// Splits `Name:tag`. A tag over 31 is taken as part of the name, so the name is unknown.
+fn split_tag(text: &str) -> Result<(&str, Option<u8>), NameError> {
+    let Some((name, tag)) = text.rsplit_once(':') else { return Ok((text, None)) };
+    if tag == "*" {
+        return Ok((name, None));
+    }
+    if !tag.starts_with(|first: char| first.is_ascii_digit()) {
+        return Err(NameError::BadTag(text.into()));
+    }
+    let parsed = match strip_prefix(tag, "0x") {
+        Some(digits) => u8::from_str_radix(digits, 16),
+        None if tag.starts_with('0') => u8::from_str_radix(tag, 8),
+        None => tag.parse(),
+    };
+    match parsed {
+        Ok(tag @ 0..=31) => Ok((name, Some(tag))),
+        _ => Err(NameError::BadTag(text.into())),
+    }
+}
+
+fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let (head, rest) = text.split_at_checked(prefix.len())?;
+    head.eq_ignore_ascii_case(prefix).then_some(rest)
+}
