@@ -122,12 +122,13 @@ pub fn peer_name(name: &[u8]) -> &[u8] {
     }
 }
 
-/// `None`: the password isn't UTF-8 and has no UTF-16 form.
+/// `None`: the password isn't UTF-8, or has a character that UCS-2 lacks; FreeRADIUS rejects such
+/// logins too.
 pub fn nt_hash(password: &[u8]) -> Option<NtHash> {
     let text = std::str::from_utf8(password).ok()?;
     let mut md4 = Md4::new();
-    for unit in text.encode_utf16() {
-        md4.update(unit.to_le_bytes());
+    for character in text.chars() {
+        md4.update(u16::try_from(u32::from(character)).ok()?.to_le_bytes());
     }
     Some(md4.finalize().into())
 }

@@ -4,7 +4,6 @@ use dictionaries::{Format, Place};
 use smallvec::SmallVec;
 
 use super::number::{EXTENDED, EXTENDED_VENDOR_SPECIFIC, LONG_EXTENDED, VENDOR_SPECIFIC};
-use super::vendor::Items;
 
 const MORE: u8 = 0x80;
 
@@ -189,7 +188,7 @@ impl Frame {
     }
 
     /// The frame with another leaf's headers, when that leaf belongs into one of the TLVs that end
-    /// here, and that TLV has no attribute of its number yet (a second one begins a TLV anew).
+    /// here: FreeRADIUS puts neighbours into one TLV too, also when a number repeats.
     pub(crate) fn joined_by(&self, place: &Place, out: &mut Vec<u8>) -> Option<Frame> {
         let Place::Wire { vendor, path } = place else { return None };
         let inner = path.strip_prefix(self.head.as_slice()).filter(|_| *vendor == self.vendor)?;
@@ -197,14 +196,6 @@ impl Frame {
         let (_, wanted) = inner.split_last()?;
         let shared = holders.iter().zip(wanted).take_while(|((have, _), want)| have == *want);
         let depth = shared.count();
-        let inside = match depth.checked_sub(1).and_then(|last| holders.get(last)) {
-            Some((_, length)) => length.from.checked_add(2)?,
-            None => self.body,
-        };
-        let next = inner.get(depth)?;
-        if Items::new(out.get(inside..)?, Format::default()).any(|item| item.number == *next) {
-            return None;
-        }
         let mut longer = self.clone();
         longer.nested.truncate(depth);
         for number in inner.get(depth..)? {

@@ -283,6 +283,8 @@ fn decode(
         }
         _ if attribute.kind == Kind::Integer => return None,
         [tag, rest @ ..] if flags.encrypt == Encrypt::Tunnel => (*tag, Cow::Borrowed(rest)),
+        // Without its 0 this would read as another tag.
+        [0, 1..0x20, _, ..] => (0, Cow::Borrowed(octets)),
         // RFC 2868 §3.3: a first octet above 0x1f belongs to the string.
         [tag, rest @ ..] if *tag < 0x20 && !rest.is_empty() => (*tag, Cow::Borrowed(rest)),
         _ => (0, Cow::Borrowed(octets)),

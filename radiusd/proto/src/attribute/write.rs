@@ -210,7 +210,7 @@ impl Writer {
         let at = self.out.len();
         value.encode(&mut self.out);
         let clear: SmallVec<[u8; 256]> = match self.out.get(at..) {
-            Some([]) if flags.encrypt == Encrypt::No && !may_be_empty(attribute) => {
+            Some([]) if !may_be_empty(attribute) => {
                 return Err(Refused::Empty);
             }
             Some(clear) if flags.encrypt != Encrypt::No => SmallVec::from_slice(clear),
@@ -249,8 +249,6 @@ impl Writer {
                 }
             }
             (_, Some(tag), _) => self.out.insert(begin, tag),
-            // Without a tag its own first octet would be taken for one.
-            (_, None, Some([0..0x20, _, ..])) => self.out.insert(begin, 0),
             _ => {}
         }
     }

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Sha224, Sha256, Sha384, Sha512};
@@ -12,6 +13,14 @@ use smallvec::SmallVec;
 use subtle::ConstantTimeEq;
 
 use super::BadPassword;
+
+/// As forgiving as FreeRADIUS: padding may be missing, left-over bits may be anything.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
 
 /// A hash function that passwords are stored with.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -182,8 +191,12 @@ pub(super) fn normalise(value: &[u8], shortest: usize) -> Cow<'_, [u8]> {
     {
         return Cow::Owned(octets);
     }
-    match STANDARD.decode(value) {
+    match from_base64(value) {
         Ok(octets) if octets.len() >= shortest => Cow::Owned(octets),
         _ => Cow::Borrowed(value),
     }
+}
+
+pub(super) fn from_base64(text: &[u8]) -> Result<Vec<u8>, BadPassword> {
+    BASE64.decode(text).map_err(|_| BadPassword::Form)
 }

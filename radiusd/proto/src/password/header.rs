@@ -1,20 +1,19 @@
 //! Password-With-Header: a word in braces says what the rest is.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
-use super::form::{self, Form, Hash};
+use super::form::{self, Form, Hash, from_base64};
 use super::{BadPassword, NsMtaMd5, Pbkdf2, Stored, crypt};
 
-/// With no header, or one that nobody knows, all of it is the password itself, unless all of it is
-/// base64 of a value that has a header.
+/// With no header, or one that nobody knows, all of it is the password itself. A value that is
+/// base64 of something with a header, known or not, is taken as that.
 pub(super) fn read(value: &[u8]) -> Result<Stored, BadPassword> {
-    if let Some(stored) = headed(value) {
-        return stored;
-    }
-    let decoded = STANDARD.decode(value).ok();
-    let inner = decoded.and_then(|inner| headed(&inner));
-    inner.unwrap_or_else(|| Ok(Stored::Cleartext(value.into())))
+    let decoded = match value {
+        [b'{', ..] => None,
+        _ => {
+            from_base64(value).ok().filter(|inner| inner.starts_with(b"{") && inner.contains(&b'}'))
+        }
+    };
+    let value = decoded.as_deref().unwrap_or(value);
+    headed(value).unwrap_or_else(|| Ok(Stored::Cleartext(value.into())))
 }
 
 /// `None`: no header that we know.

@@ -1,8 +1,5 @@
 //! PBKDF2 in the writings that directories and frameworks use.
 
-use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hmac::{Hmac, SimpleHmac};
 use md5::Md5;
 use pbkdf2::pbkdf2;
@@ -11,6 +8,7 @@ use sha2::{Sha224, Sha256, Sha384, Sha512};
 use sha3::{Sha3_224, Sha3_256, Sha3_384, Sha3_512};
 use subtle::ConstantTimeEq;
 
+use super::form::from_base64;
 use super::{BadPassword, Hash};
 
 /// Some ten seconds of one core.
@@ -18,11 +16,6 @@ const ITERATIONS_MAX: u32 = 20_000_000;
 
 /// 389 Directory Server's old form: iterations, salt, key.
 const LEGACY: (usize, usize) = (64, 256);
-
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// A key derived from the password.
 #[derive(Clone, PartialEq, Eq)]
@@ -64,8 +57,10 @@ impl Pbkdf2 {
             _ => text,
         };
         let [hash, iterations, salt, key] = fields(text, ':')?;
-        let iterations: [u8; 4] =
-            base64(iterations)?.as_slice().try_into().map_err(|_| BadPassword::Length)?;
+        let iterations: [u8; 4] = from_base64(iterations.as_bytes())?
+            .as_slice()
+            .try_into()
+            .map_err(|_| BadPassword::Length)?;
         // FreeRADIUS takes zero for one.
         Pbkdf2::new(by_name(hash)?, u32::from_be_bytes(iterations).max(1), salt, key)
     }
@@ -79,8 +74,7 @@ impl Pbkdf2 {
 
     /// Base64 of 4 octets of iterations, 64 of salt, 256 of key; SHA-256.
     pub(super) fn read_legacy(value: &[u8]) -> Result<Pbkdf2, BadPassword> {
-        let text = std::str::from_utf8(value).map_err(|_| BadPassword::Form)?;
-        let octets = base64(text)?;
+        let octets = from_base64(value)?;
         let (iterations, rest) = octets.split_first_chunk::<4>().ok_or(BadPassword::Length)?;
         let (salt, key) = rest.split_at_checked(LEGACY.0).ok_or(BadPassword::Length)?;
         if key.len() != LEGACY.1 {
@@ -91,7 +85,7 @@ impl Pbkdf2 {
     }
 
     fn new(hash: Hash, iterations: u32, salt: &str, key: &str) -> Result<Pbkdf2, BadPassword> {
-        let (salt, key) = (base64(salt)?, base64(key)?);
+        let (salt, key) = (from_base64(salt.as_bytes())?, from_base64(key.as_bytes())?);
         if key.len() != hash.length() || salt.is_empty() {
             return Err(BadPassword::Length);
         }
@@ -151,10 +145,6 @@ fn allowed(iterations: u32) -> Result<u32, BadPassword> {
         0 => Err(BadPassword::Form),
         _ => Err(BadPassword::Cost),
     }
-}
-
-fn base64(text: &str) -> Result<Vec<u8>, BadPassword> {
-    BASE64.decode(text).map_err(|_| BadPassword::Form)
 }
 
 /// Exactly `N` parts; the last has what is left, separators too.
