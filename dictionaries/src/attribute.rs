@@ -17,6 +17,17 @@ pub struct Vendor {
     pub format: Format,
 }
 
+impl Vendor {
+    /// Of whose attribute lives at `place`.
+    pub(crate) fn format_of(vendors: &HashMap<u32, Vendor>, place: &Place) -> Format {
+        match place {
+            Place::Wire { vendor, .. } => vendors.get(vendor).map(|vendor| vendor.format),
+            Place::Internal(_) => None,
+        }
+        .unwrap_or_default()
+    }
+}
+
 /// The widths of a vendor's type and length fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Format {
@@ -222,6 +233,8 @@ pub struct Attribute {
     pub place: Place,
     pub kind: Kind,
     pub flags: Flags,
+    /// Its vendor's, for whoever writes it.
+    pub format: Format,
     /// Shared by all names of one place.
     pub(crate) names: Arc<Names>,
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
-use crate::attribute::{Attribute, Flags, Kind, Names, Place, Vendor, fold_cmp};
+use crate::attribute::{Attribute, Flags, Format, Kind, Names, Place, Vendor, fold_cmp};
 
 /// All that is known of attributes; immutable once loaded.
 #[derive(Debug)]
@@ -116,8 +116,19 @@ impl Dictionary {
             place,
             kind: Kind::Octets,
             flags: Flags::default(),
+            format: Format::default(),
             names: Names::none(),
         })
+    }
+
+    /// The same, in the format of its vendor.
+    pub fn unknown_at(&self, place: Place) -> Arc<Attribute> {
+        let format = Vendor::format_of(&self.vendors, &place);
+        let mut attribute = Dictionary::unknown(place);
+        if format != Format::default() {
+            Arc::make_mut(&mut attribute).format = format;
+        }
+        attribute
     }
 
     /// What is known of an attribute, in some lines of text.

@@ -179,7 +179,8 @@ impl Draft {
             .into_iter()
             .map(|Entry { name, place, kind, flags }| {
                 let names = names_of(&place);
-                Arc::new(Attribute { name, place, kind, flags, names })
+                let format = Vendor::format_of(&self.vendors, &place);
+                Arc::new(Attribute { name, place, kind, flags, format, names })
             })
             .collect();
         let mut dictionary = Dictionary::empty(self.vendors, self.vendor_names);

@@ -19,7 +19,7 @@ impl Dictionary {
             Some(attribute) => Ok((attribute.clone(), None)),
             None => {
                 let place = self.place_named(name)?;
-                Ok((Dictionary::unknown(place), None))
+                Ok((self.unknown_at(place), None))
             }
         }
     }

@@ -172,7 +172,7 @@ impl Reader<'_> {
     fn of_vendor(&mut self, vendor: u32, number: u32, octets: &[u8]) {
         let known = self.dictionary.vendor_attribute(vendor, number).cloned();
         let place = || Place::wire(vendor, &[number]);
-        let attribute = known.unwrap_or_else(|| Dictionary::unknown(place()));
+        let attribute = known.unwrap_or_else(|| self.dictionary.unknown_at(place()));
         self.value(&attribute, octets);
     }
 
@@ -221,7 +221,7 @@ impl Reader<'_> {
 
     fn at(&mut self, place: Place, octets: &[u8]) {
         let known = self.dictionary.at(&place).cloned();
-        let attribute = known.unwrap_or_else(|| Dictionary::unknown(place));
+        let attribute = known.unwrap_or_else(|| self.dictionary.unknown_at(place));
         self.value(&attribute, octets);
     }
 
@@ -233,8 +233,12 @@ impl Reader<'_> {
         if attribute.kind == Kind::Tlv && well_formed(octets, Format::default()) {
             for item in Items::new(octets, Format::default()) {
                 let known = self.dictionary.child(attribute, item.number).cloned();
-                let child =
-                    known.or_else(|| attribute.place.child(item.number).map(Dictionary::unknown));
+                let child = known.or_else(|| {
+                    attribute
+                        .place
+                        .child(item.number)
+                        .map(|place| self.dictionary.unknown_at(place))
+                });
                 if let Some(child) = child {
                     self.value(&child, item.value);
                 }
@@ -260,7 +264,7 @@ impl Reader<'_> {
     }
 
     fn raw(&mut self, place: Place, octets: &[u8]) {
-        let attribute = Dictionary::unknown(place);
+        let attribute = self.dictionary.unknown_at(place);
         self.pairs.push(Pair { attribute, tag: None, value: Value::Octets(octets.into()) });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use dictionaries::{Attribute, Encrypt, Format, Kind, Place, Value};
+use dictionaries::{Attribute, Encrypt, Kind, Place, Value};
 use smallvec::SmallVec;
 
 use super::frame::{Frame, Split};
@@ -152,7 +152,7 @@ impl Writer {
         hiding: Hiding<'_>,
     ) -> Result<(), Refused> {
         let before = self.out.len();
-        let written = Frame::open(&attribute.place, format(attribute), &mut self.out)
+        let written = Frame::open(&attribute.place, attribute.format, &mut self.out)
             .ok_or(Refused::Impossible)
             .and_then(|frame| {
                 self.value(attribute, tag, value, hiding)?;
@@ -316,17 +316,4 @@ fn may_be_empty(attribute: &Attribute) -> bool {
 
 fn is_cuttable(value: &Value) -> bool {
     matches!(value, Value::String(_) | Value::Octets(_) | Value::Abinary(_))
-}
-
-/// The vendor's format.
-fn format(attribute: &Attribute) -> Format {
-    let Place::Wire { vendor, .. } = attribute.place else { return Format::default() };
-    let (type_octets, length_octets, continuation) = match vendor {
-        429 => (4, 0, false),
-        4846 | 637 | 16445 => (2, 1, false),
-        8164 => (2, 2, false),
-        24757 | 5323 => (1, 1, true),
-        _ => (1, 1, false),
-    };
-    Format { type_octets, length_octets, continuation }
 }
