@@ -7,7 +7,7 @@ use crate::secret::{Authenticator, Secret};
 
 const BLOCK: usize = 16;
 /// RFC 2865 §5.2.
-const USER_PASSWORD_MAX: usize = 128;
+pub(crate) const USER_PASSWORD_MAX: usize = 128;
 /// Of one tunnel password: 255 − 2 (header) − 1 (tag) − 2 (salt) = 250, down to whole blocks, less
 /// its length octet.
 const TUNNEL_MAX: usize = 239;
@@ -37,14 +37,14 @@ impl Secret {
         self.unchain(hidden, &[authenticator])
     }
 
-    /// Appends `clear`, padded with NULs to whole blocks and hidden. At most 240 octets.
+    /// Appends `clear`, padded with NULs to whole blocks and hidden. At most 128 octets.
     pub fn hide_user_password(
         &self,
         clear: &[u8],
         authenticator: &Authenticator,
         out: &mut Vec<u8>,
     ) {
-        let clear = clear.get(..240).unwrap_or(clear);
+        let clear = clear.get(..USER_PASSWORD_MAX).unwrap_or(clear);
         let first: &[&[u8]] = &[authenticator];
         if clear.is_empty() {
             self.chain(&[&[0; BLOCK]], first, out);

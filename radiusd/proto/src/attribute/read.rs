@@ -11,7 +11,7 @@ use super::number::{
     VENDOR_SPECIFIC,
 };
 use super::vendor::{Item, Items, well_formed};
-use crate::hide::Clear;
+use crate::hide::{Clear, USER_PASSWORD_MAX};
 use crate::packet::{Attributes, Packet};
 use crate::secret::{Authenticator, Secret, hiding_authenticator};
 
@@ -307,7 +307,10 @@ fn reveal(
 ) -> Option<Option<Clear>> {
     let mut clear = match attribute.flags.encrypt {
         Encrypt::No => return Some(None),
-        Encrypt::User => secret.reveal_user(octets, authenticator),
+        Encrypt::User => {
+            let hidden = octets.get(..USER_PASSWORD_MAX).unwrap_or(octets);
+            secret.reveal_user(hidden, authenticator)
+        }
         Encrypt::Tunnel => return Some(Some(secret.reveal_tunnel(octets, authenticator)?)),
         Encrypt::Ascend => Clear::from_slice(&secret.ascend(octets, authenticator)),
     };
