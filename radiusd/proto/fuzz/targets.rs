@@ -64,9 +64,10 @@ pub fn pairs(octets: &[u8]) -> u64 {
     let dictionary = Dictionary::shipped();
     let Some(datagram) = without_empty(octets) else { return 0 };
     let Ok(packet) = Packet::parse(&datagram) else { return 1 };
-    let first = packet.pairs(&dictionary, &SECRET);
+    let mut first = packet.pairs(&dictionary, &SECRET);
+    first.remove(0); // Message-Authenticator
     for pair in first.iter().take(8) {
-        let mut of_pairs = first.iter().filter(|other| other.attribute.same(&pair.attribute));
+        let mut of_pairs = first.iter().filter(|other| other.attribute.name == pair.attribute.name);
         let instances = packet.instances(&pair.attribute, &dictionary, &SECRET);
         let is_raw = pair.attribute.name.starts_with("Attr-");
         let same = instances.iter().all(|(tag, value)| {
@@ -170,7 +171,8 @@ pub fn password(octets: &[u8]) -> u64 {
     let chap = stored.chap(7, &[7; 16], b"challenge");
     let cost = u64::from(stored.microseconds().checked_ilog2().unwrap_or_default());
     let nt = stored.nt_hash().is_some();
-    let form = stored.form().bytes().fold(0, |sum, byte| sum * 31 + u64::from(byte));
+    let form =
+        stored.form().bytes().fold(0, |sum: u64, byte| sum.wrapping_mul(31) ^ u64::from(byte));
     way(&[2, at as u64, form, cost, fits.into(), nt.into(), chap.is_some().into()])
 }
 
@@ -195,21 +197,21 @@ pub fn dictionary(octets: &[u8]) -> u64 {
 }
 
 /// One of every kind.
-const KINDS: [&str; 22] = [
+const KINDS: [&str; 23] = [
     "User-Name",
     "Class",
     "NAS-IP-Address",
     "PMIP6-Home-IPv4-HoA",
     "NAS-IPv6-Address",
     "Framed-IPv6-Prefix",
-    "WiMAX-hHA-IP-MIP4",
+    "WiMAX-RRQ-HA-IP",
     "Service-Type",
-    "WiMAX-PDFv2-Packet-Data-Flow-Id",
+    "WiMAX-PFDv2-Packet-Data-Flow-Id",
     "WiMAX-Accounting-Capabilities",
     "MIP6-Feature-Vector",
     "Event-Timestamp",
     "Framed-Interface-Id",
-    "WiMAX-PDFv2-Src-MAC-Address",
+    "WiMAX-PFDv2-Src-MAC-Address",
     "Ascend-Data-Filter",
     "MS-CHAP-MPPE-Keys",
     "Tunnel-Type",
@@ -218,6 +220,7 @@ const KINDS: [&str; 22] = [
     "WiMAX-Capability",
     "Max-Daily-Session",
     "Expiration",
+    "3GPP2-GMT-Time-Zone-Offset",
 ];
 
 /// The text of a value: the first octet chooses its attribute.

@@ -44,7 +44,9 @@ fn mutate(input: &mut Vec<u8>, pool: &[Vec<u8>], dice: &mut Dice) {
         match dice.below(9) {
             0 if at < input.len() => input[at] ^= 1 << dice.below(8),
             1 if at < input.len() => input[at] = dice.octet(),
-            2 if at < input.len() => input[at] = input[at].wrapping_add(dice.below(9) as u8 + 252),
+            2 if at < input.len() => {
+                input[at] = input[at].wrapping_add(dice.below(9) as u8).wrapping_sub(4)
+            }
             3 => {
                 let octets: Vec<u8> = (0..length).map(|_| dice.octet()).collect();
                 input.splice(at..at, octets);
@@ -100,9 +102,10 @@ fn run(name: &str, target: fn(&[u8]) -> u64, repair: fn(&mut [u8], &mut Dice)) {
     let mut ways: HashSet<u64> = pool.iter().map(|input| step(input)).collect();
     let seconds = std::env::var("FUZZ_SECONDS").ok().and_then(|text| text.parse().ok());
     let end = Instant::now() + Duration::from_secs_f64(seconds.unwrap_or(5.0));
-    let mut dice = Dice(name.bytes().fold(0x9e37_79b9, |seed, b| seed * 31 + u64::from(b)));
+    let mut dice =
+        Dice(name.bytes().fold(0x9e37_79b9, |seed: u64, b| seed.wrapping_mul(31) ^ u64::from(b)));
     let mut count = 0_u64;
-    while count % 64 != 0 || Instant::now() < end {
+    while !count.is_multiple_of(64) || Instant::now() < end {
         count += 1;
         let mut input = pool[dice.below(pool.len())].clone();
         mutate(&mut input, &pool, &mut dice);

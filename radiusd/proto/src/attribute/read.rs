@@ -77,7 +77,8 @@ impl Packet<'_> {
             _ => {
                 let mut reader = Reader { dictionary, secret, authenticator, pairs: Vec::new() };
                 reader.packet(self.attributes(), Some(top));
-                let same = reader.pairs.into_iter().filter(|p| p.attribute.same(attribute));
+                let pairs = reader.pairs.into_iter();
+                let same = pairs.filter(|pair| is_instance(&pair.attribute, attribute));
                 found.extend(same.map(|pair| (pair.tag, pair.value)));
             }
         }
@@ -93,6 +94,11 @@ impl Packet<'_> {
 fn is_plain(dictionary: &Dictionary, vendor: u32, attribute: &Attribute) -> bool {
     let format = dictionary.vendor(vendor).map(|vendor| vendor.format).unwrap_or_default();
     format == Format::default() && !attribute.kind.is_container()
+}
+
+/// The same, and not the octets of one that was malformed.
+fn is_instance(found: &Attribute, wanted: &Attribute) -> bool {
+    found.same(wanted) && found.kind == wanted.kind && found.flags == wanted.flags
 }
 
 /// Is each instance one attribute of the packet?
@@ -288,7 +294,7 @@ fn decode(
         _ if attribute.kind == Kind::Integer => return None,
         [tag, rest @ ..] if flags.encrypt == Encrypt::Tunnel => (*tag, Cow::Borrowed(rest)),
         // Without its 0 this would read as another tag.
-        [0, 1..0x20, _, ..] => (0, Cow::Borrowed(octets)),
+        [0, 0..0x20, _, ..] => (0, Cow::Borrowed(octets)),
         // RFC 2868 §3.3: a first octet above 0x1f belongs to the string.
         [tag, rest @ ..] if *tag < 0x20 && !rest.is_empty() => (*tag, Cow::Borrowed(rest)),
         _ => (0, Cow::Borrowed(octets)),
