@@ -48,6 +48,21 @@ impl Failure {
     }
 }
 
+impl From<schema::Error> for Failure {
+    fn from(error: schema::Error) -> Failure {
+        use schema::Error;
+        let code = match error {
+            Error::Away(_) | Error::Conflict => UNAVAILABLE,
+            Error::Data { .. } => DATA,
+            Error::Denied(_) => DENIED,
+            Error::Schema(_) | Error::Options(_) => CONFIG,
+            Error::Exists(_) | Error::Changed(_) => FAILURE,
+            Error::Failed(_) => SOFTWARE,
+        };
+        Failure::new(code, error.to_string())
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)

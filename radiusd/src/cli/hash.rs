@@ -4,9 +4,10 @@ use clap::ValueEnum;
 use dictionaries::Dictionary;
 use jiff::tz::TimeZone;
 use radiusd::exit::{self, Failure};
+use schema::Row;
 use sha2::{Digest, Sha512};
 
-use super::rows::{Row, literal_checked};
+use super::rows::literal_checked;
 
 /// What each form can be checked by is in FreeRADIUS's own table of passwords and methods.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
@@ -49,7 +50,7 @@ impl Hash {
                 ("Crypt-Password", hash)
             }
         };
-        Ok(Row { attribute: attribute.to_owned(), op: ":=".to_owned(), value })
+        Ok(Row { id: 0, attribute: attribute.to_owned(), op: ":=".to_owned(), value })
     }
 }
 

@@ -6,19 +6,25 @@
 mod check_config;
 mod client;
 mod dictionary;
+mod edit;
+mod group;
 mod hash;
 mod input;
+mod migrate;
+mod nas;
 mod pairs;
+mod place;
 mod rows;
 mod serve;
+mod user;
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
-use radiusd::config::{Config, Loaded, Sources};
+use clap::{Parser, Subcommand};
 use radiusd::exit::{self, Failure};
+
+use place::Place;
 
 /// FerroRADIUS: a RADIUS server on FreeRADIUS's tables.
 #[derive(Parser)]
@@ -32,34 +38,28 @@ struct Arguments {
     command: Command,
 }
 
-/// Where the configuration comes from. The later one wins: file, environment, --set, the others.
-#[derive(Args, Clone, Debug, Default)]
-struct Place {
-    /// The configuration file [default: $RADIUSD_CONFIG, else /etc/radiusd/radiusd.toml]
-    #[arg(long, short, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The store: sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE
-    #[arg(long, global = true, value_name = "URL")]
-    database: Option<String>,
-    /// Where the daemon keeps its own files
-    #[arg(long, global = true, value_name = "DIR")]
-    data_dir: Option<String>,
-    /// Any configuration key: --set radius.workers=2
-    #[arg(long, global = true, value_name = "KEY=VALUE")]
-    set: Vec<String>,
-}
-
 #[derive(Subcommand)]
 enum Command {
     /// Run the daemon
     Serve(serve::Serve),
     /// Say what is wrong with the configuration
     CheckConfig(check_config::CheckConfig),
+    /// Bring the store's tables to the newest version
+    Migrate(migrate::Migrate),
     /// Send one request to a server and print its answer
     Client(client::Client),
     /// Look attributes up; pairs to octets and back
     #[command(subcommand)]
     Dictionary(dictionary::Command),
+    /// Users: their rows in radcheck and radreply, and their groups
+    #[command(subcommand)]
+    User(user::Command),
+    /// Groups: their rows in radgroupcheck and radgroupreply
+    #[command(subcommand)]
+    Group(group::Command),
+    /// Who may send packets
+    #[command(subcommand)]
+    Nas(nas::Command),
 }
 
 /// Reads the arguments, does what they ask for, and says how it went.
@@ -77,56 +77,22 @@ pub(crate) fn run() -> ExitCode {
     let done = match command {
         Command::Serve(serve) => serve.run(place),
         Command::CheckConfig(check) => check.run(&place),
+        Command::Migrate(migrate) => migrate.run(&place),
         Command::Client(client) => client.run(&place),
         Command::Dictionary(command) => command.run(&place),
+        Command::User(command) => command.run(&place),
+        Command::Group(command) => command.run(&place),
+        Command::Nas(command) => command.run(&place),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, message }) => {
             if !message.is_empty() {
-                let _ = writeln!(std::io::stderr(), "radiusd: {message}");
+                note(message);
             }
             code.into()
         }
     }
-}
-
-impl Place {
-    fn sources(&self) -> Sources {
-        let mut sources = Sources::of_process(self.config.clone());
-        sources.set = self.set.clone();
-        let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
-        sources.options = vec![
-            ("--database", "store.url", one(&self.database)),
-            ("--data-dir", "data_dir", one(&self.data_dir)),
-        ];
-        sources
-    }
-
-    /// The configuration, or every mistake in it.
-    fn load(&self) -> Result<Loaded, Failure> {
-        load(&self.sources())
-    }
-
-    /// For commands that anybody may use: a file that nobody named and that this user can't read
-    /// is left out.
-    fn load_readable(&self) -> Result<Loaded, Failure> {
-        let mut sources = self.sources();
-        if self.config.is_none() {
-            sources.file = sources.file.filter(|file| std::fs::File::open(file).is_ok());
-        }
-        load(&sources)
-    }
-}
-
-fn load(sources: &Sources) -> Result<Loaded, Failure> {
-    Config::load(sources).map_err(|mistakes| {
-        let message = match mistakes.as_slice() {
-            [one] => one.clone(),
-            many => format!("the configuration is wrong:\n  {}", many.join("\n  ")),
-        };
-        Failure::new(exit::CONFIG, message)
-    })
 }
 
 /// Writes a line to standard output. A reader that has gone (`| head`) is no failure of ours.
@@ -138,4 +104,14 @@ fn say(line: impl std::fmt::Display) -> Result<(), Failure> {
         Err(error) => Err(Failure::io("standard output", &error)),
         Ok(()) => Ok(()),
     }
+}
+
+/// Writes a line to standard error, where a person looks and a script doesn't.
+fn note(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "radiusd: {line}");
+}
+
+/// Writes JSON as a person can read it too.
+fn json(value: &serde_json::Value) -> Result<(), Failure> {
+    say(format_args!("{value:#}"))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use dictionaries::{Attribute, Dictionary, Kind, Value, ValueError};
 use jiff::tz::TimeZone;
 use radiusd::exit::{self, Failure};
+use schema::Row;
 
 use super::pairs;
 
@@ -21,14 +22,6 @@ pub(super) enum Side {
     Check,
     /// `radreply`, `radgroupreply`: what the answer says.
     Reply,
-}
-
-/// A row before it has an id.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Row {
-    pub attribute: String,
-    pub op: String,
-    pub value: String,
 }
 
 /// Reads `Attribute op value`, and refuses what would do nothing or turn the user away.
@@ -52,7 +45,7 @@ pub(super) fn row(
     }
     // The dictionary's spelling, so that `cleartext-password` is found by whoever looks for it.
     let tag = tag.map(|tag| format!(":{tag}")).unwrap_or_default();
-    Ok(Row { attribute: format!("{}{tag}", attribute.name), op: op.to_owned(), value })
+    Ok(Row { id: 0, attribute: format!("{}{tag}", attribute.name), op: op.to_owned(), value })
 }
 
 /// Name, operator, value. A name may hold `-`, `.` and a tag after `:`.

@@ -26,7 +26,7 @@ impl Serve {
         sources.options.push(("--auth", "radius.auth", self.auth));
         sources.options.push(("--acct", "radius.acct", self.acct));
         sources.options.push(("--http", "http.listen", self.http.into_iter().collect()));
-        let loaded = super::load(&sources)?;
+        let loaded = super::place::load(&sources)?;
         begin_logging(&loaded.config.log);
         for warning in loaded.warnings {
             tracing::warn!("configuration: {warning}");

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
+pub use schema::Tri;
 
 pub use read::{Loaded, keys};
 pub use secret::Secret;
@@ -83,14 +84,6 @@ pub enum ClientAddress {
     Net(IpNet),
     /// A host name, resolved ahead and refreshed.
     Host(String),
-}
-
-/// A rule that may be left to what the NAS shows itself able to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tri {
-    Auto,
-    Yes,
-    No,
 }
 
 /// The tables.
@@ -209,6 +202,17 @@ impl Default for Radius {
 }
 
 impl Store {
+    /// What the store's crate wants to know.
+    #[must_use]
+    pub fn options(&self) -> schema::Options {
+        schema::Options {
+            url: self.url.reveal().to_owned(),
+            pool: self.pool,
+            listen_url: self.listen_url.as_ref().map(|url| url.reveal().to_owned()),
+            timezone: self.timezone.clone(),
+        }
+    }
+
     /// The store that needs nothing installed, in this data directory.
     #[must_use]
     pub fn within(data_dir: &std::path::Path) -> Store {

@@ -51,6 +51,7 @@ pub fn keys() -> Vec<String> {
 fn root_keys(root: &mut Section<'_>) -> Config {
     let default = Config::default();
     let data_dir = root.get("data_dir", default.data_dir);
+    let data_dir = std::path::absolute(&data_dir).unwrap_or(data_dir);
     Config {
         radius: root.section("radius", |section| radius(section, default.radius)),
         clients: root.each("clients", client),

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -224,10 +225,11 @@ impl Setting for TimeZone {
     }
 }
 
-impl Setting for ClientAddress {
-    fn read(value: &Value, _: &Path) -> Result<ClientAddress, String> {
-        let allowed = "expected an address, a prefix such as \"192.0.2.0/24\", or a host name";
-        let text = text(value).ok_or(allowed)?.trim();
+impl FromStr for ClientAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<ClientAddress, String> {
+        let text = text.trim();
         if let Ok(address) = text.parse::<IpAddr>() {
             return Ok(ClientAddress::Net(address.into()));
         }
@@ -244,7 +246,13 @@ impl Setting for ClientAddress {
         if !numeric && host.len() < 254 && host.split('.').all(label) {
             return Ok(ClientAddress::Host(host.to_ascii_lowercase()));
         }
-        Err(allowed.into())
+        Err("expected an address, a prefix such as \"192.0.2.0/24\", or a host name".into())
+    }
+}
+
+impl Setting for ClientAddress {
+    fn read(value: &Value, _: &Path) -> Result<ClientAddress, String> {
+        text(value).unwrap_or_default().parse()
     }
     fn show(&self) -> String {
         match self {
