@@ -281,3 +281,34 @@ fn des(key: &[u8], block: &[u8; 8]) -> [u8; 8] {
     Des::new(&spread.into()).encrypt_block(&mut block);
     block.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{AUTHENTICATION_FAILURE, error_v1, error_v2, nt_hash, peer_name};
+
+    #[test]
+    fn errors_read_as_freeradius_writes_them() {
+        assert_eq!(
+            error_v1(0, AUTHENTICATION_FAILURE, &[0xaa, 0xb9, 0x1f, 0xc1, 0x86, 0x54, 0x04, 0xab]),
+            b"\0E=691 R=1 C=aab91fc1865404ab V=2"
+        );
+        assert_eq!(
+            error_v2(7, AUTHENTICATION_FAILURE, &[0xf8; 16], "Authentication rejected"),
+            b"\x07E=691 R=1 C=f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8 V=3 M=Authentication rejected"
+        );
+    }
+
+    #[test]
+    fn the_domain_is_not_hashed() {
+        assert_eq!(peer_name(b"User"), b"User");
+        assert_eq!(peer_name(b"DOM\\User"), b"User");
+        assert_eq!(peer_name(b"DOM\\"), b"");
+    }
+
+    #[test]
+    fn no_hash_outside_ucs_2() {
+        assert!(nt_hash("p\u{e4}".as_bytes()).is_some());
+        assert!(nt_hash("p\u{1f600}".as_bytes()).is_none());
+        assert!(nt_hash(b"p\xe4").is_none());
+    }
+}

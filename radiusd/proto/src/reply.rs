@@ -68,16 +68,16 @@ impl Reply {
         }
     }
 
+    /// Not sent after all: the buffer back.
+    pub fn into_buffer(self) -> Vec<u8> {
+        self.writer.out
+    }
+
     /// Signed, and ready to be sent.
     pub fn finish(self, secret: &Secret) -> Vec<u8> {
         let mut octets = self.writer.out;
         set_length(&mut octets);
-        if self.signed {
-            let right = secret.message_authenticator(&octets, &self.authenticator, FIRST_VALUE);
-            put(&mut octets, FIRST_VALUE, &right);
-        }
-        let right = secret.sign(&octets, &self.authenticator);
-        put(&mut octets, 4, &right);
+        secret.finish(&mut octets, self.signed.then_some(FIRST_VALUE), true);
         octets
     }
 }
@@ -105,8 +105,80 @@ pub(crate) fn set_length(octets: &mut [u8]) {
     }
 }
 
-pub(crate) fn put(octets: &mut [u8], at: usize, value: &[u8; 16]) {
-    if let Some(place) = octets.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<16>()) {
-        *place = *value;
+#[cfg(test)]
+mod tests {
+    use dictionaries::{Dictionary, Value};
+
+    use super::{Code, LONGEST, Packet, Refused, Reply, Secret};
+    use crate::attribute::{MESSAGE_AUTHENTICATOR, PROXY_STATE, USER_NAME};
+    use crate::request::Request;
+
+    fn request(code: Code, proxied: &[&[u8]]) -> (Secret, Vec<u8>) {
+        let secret = Secret::new(b"xyzzy5461");
+        let mut request = Request::new(code, 3, [7; 16]);
+        request.raw(USER_NAME, b"nemo");
+        proxied.iter().for_each(|state| assert!(request.raw(PROXY_STATE, state)));
+        let request = request.finish(&secret);
+        (secret, request)
+    }
+
+    #[test]
+    fn answers_to_access_and_status_begin_with_message_authenticator() {
+        for (code, answer, signed) in [
+            (Code::AccessRequest, Code::AccessReject, true),
+            (Code::AccessRequest, Code::AccessChallenge, true),
+            (Code::StatusServer, Code::AccessAccept, true),
+            (Code::StatusServer, Code::AccountingResponse, true),
+            (Code::AccountingRequest, Code::AccountingResponse, false),
+            (Code::CoARequest, Code::CoANak, false),
+        ] {
+            let (secret, request) = request(code, &[]);
+            let request = Packet::parse(&request).unwrap();
+            let mut reply = Reply::new(answer, &request);
+            reply.raw(USER_NAME, b"nemo");
+            let reply = reply.finish(&secret);
+            let reply = Packet::parse(&reply).unwrap();
+            let first = if signed { MESSAGE_AUTHENTICATOR } else { USER_NAME };
+            assert_eq!(reply.attributes().next().unwrap().0, first, "{code:?}");
+            assert_eq!(secret.verify_reply(&reply, request.authenticator()), Ok(signed));
+            assert_eq!((reply.code(), reply.identifier()), (answer, 3));
+        }
+    }
+
+    #[test]
+    fn a_full_answer_keeps_room_for_proxy_state() {
+        let states: [&[u8]; 3] = [b"first", &[9; 200], b""];
+        let (secret, request) = request(Code::AccessRequest, &states);
+        let request = Packet::parse(&request).unwrap();
+        let dictionary = Dictionary::shipped();
+        let message = dictionary.attribute("Reply-Message").unwrap();
+        let short = Value::String(b"x".as_slice().into());
+        let long = Value::String(vec![b'x'; 300].into());
+        let mut reply = Reply::new(Code::AccessAccept, &request);
+        let mut sent = 0;
+        while reply.pair(message, None, &long, &secret).is_ok() {
+            sent += 1;
+        }
+        assert_eq!(sent, (LONGEST - 38 - 7 - 202 - 2) / 255);
+        // What follows stays out too, even if it fits.
+        assert_eq!(reply.pair(message, None, &short, &secret), Err(Refused::Full));
+        reply.proxy_state(&request);
+        let reply = reply.finish(&secret);
+        let reply = Packet::parse(&reply).unwrap();
+        assert_eq!(reply.find_all(PROXY_STATE).collect::<Vec<_>>(), states);
+        assert_eq!(reply.find_all(18).map(<[u8]>::len).collect::<Vec<_>>(), vec![253; sent]);
+    }
+
+    #[test]
+    fn the_buffer_comes_back() {
+        let (secret, request) = request(Code::AccessRequest, &[]);
+        let request = Packet::parse(&request).unwrap();
+        let fresh = Reply::new(Code::AccessReject, &request).finish(&secret);
+        let mut used = Vec::with_capacity(LONGEST);
+        used.extend([0xff; 999]);
+        let place = used.as_ptr();
+        let again = Reply::reuse(used, Code::AccessReject, &request).finish(&secret);
+        assert_eq!(again, fresh);
+        assert_eq!(again.as_ptr(), place);
     }
 }

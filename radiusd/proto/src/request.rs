@@ -5,7 +5,7 @@ use dictionaries::{Attribute, Value};
 use crate::attribute::{Hiding, Refused, Writer};
 use crate::malformed::Malformed;
 use crate::packet::{Code, LONGEST, Packet};
-use crate::reply::{FIRST_VALUE, begin, put, set_length};
+use crate::reply::{FIRST_VALUE, begin, set_length};
 use crate::secret::{Authenticator, Secret, ZEROS, hiding_authenticator};
 
 /// A request in the making.
@@ -67,15 +67,7 @@ impl Request {
     pub fn finish(self, secret: &Secret) -> Vec<u8> {
         let mut octets = self.writer.out;
         set_length(&mut octets);
-        let shown = if self.code.signs_itself() { ZEROS } else { self.authenticator };
-        if self.signed {
-            let right = secret.message_authenticator(&octets, &shown, FIRST_VALUE);
-            put(&mut octets, FIRST_VALUE, &right);
-        }
-        if self.code.signs_itself() {
-            let right = secret.sign(&octets, &ZEROS);
-            put(&mut octets, 4, &right);
-        }
+        secret.finish(&mut octets, self.signed.then_some(FIRST_VALUE), self.code.signs_itself());
         octets
     }
 }

@@ -86,9 +86,26 @@ impl Secret {
         }
     }
 
+    /// Puts the Message-Authenticator at `at` and, where `authenticates`, the packet's own
+    /// authenticator in: both are over the request's authenticator (or zeros), which the header
+    /// still has.
+    pub(crate) fn finish(&self, octets: &mut [u8], at: Option<usize>, authenticates: bool) {
+        if let Some(at) = at {
+            let mut hmac = self.hmac.clone();
+            hmac.update(octets);
+            put(octets, at, &hmac.finalize().into_bytes().into());
+        }
+        if authenticates {
+            let mut md5 = Md5::new();
+            md5.update(&*octets);
+            md5.update(&self.octets);
+            put(octets, 4, &md5.finalize().into());
+        }
+    }
+
     /// HMAC-MD5 over the packet with `authenticator` in its header and zeros in the 16 octets at
     /// `at`, RFC 3579 §3.2.
-    pub(crate) fn message_authenticator(
+    fn message_authenticator(
         &self,
         octets: &[u8],
         authenticator: &Authenticator,
@@ -105,7 +122,7 @@ impl Secret {
 
     /// MD5(code ‖ identifier ‖ length ‖ authenticator ‖ attributes ‖ secret), RFC 2865 §3: the
     /// Response Authenticator, and with zeros a self-signed request's.
-    pub(crate) fn sign(&self, octets: &[u8], authenticator: &Authenticator) -> [u8; 16] {
+    fn sign(&self, octets: &[u8], authenticator: &Authenticator) -> [u8; 16] {
         let mut md5 = Md5::new();
         md5.update(octets.get(..4).unwrap_or_default());
         md5.update(authenticator);
@@ -136,6 +153,12 @@ impl Secret {
 /// isn't known yet while they are written, so zeros take its place.
 pub(crate) fn hiding_authenticator(code: Code, authenticator: &Authenticator) -> &Authenticator {
     if code.signs_itself() { &ZEROS } else { authenticator }
+}
+
+fn put(octets: &mut [u8], at: usize, value: &[u8; 16]) {
+    if let Some(place) = octets.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<16>()) {
+        *place = *value;
+    }
 }
 
 fn same(a: &[u8; 16], b: &[u8; 16]) -> bool {

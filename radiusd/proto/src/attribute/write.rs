@@ -89,7 +89,7 @@ impl Writer {
         value: &Value,
         hiding: Hiding<'_>,
     ) -> Result<(), Refused> {
-        let Place::Wire { vendor, path } = &attribute.place else { return Err(Refused::Internal) };
+        let Place::Wire { vendor, .. } = &attribute.place else { return Err(Refused::Internal) };
         if attribute.standard_number() == Some(MESSAGE_AUTHENTICATOR) {
             return Err(Refused::Internal);
         }
@@ -104,16 +104,38 @@ impl Writer {
                 self.pair(&child.attribute, child.tag, &child.value, hiding)
             });
         }
-        if *vendor == 0 && path.as_slice() == [u32::from(NAS_FILTER_RULE)] {
-            return self.filter_rule(value);
-        }
         let before = self.out.len();
+        match (vendor, attribute.standard_number()) {
+            (0, Some(NAS_FILTER_RULE)) => return self.filter_rule(value),
+            (0, Some(number @ 1..)) if is_plain(attribute) => {
+                self.plain(number, value, may_be_empty(attribute))?;
+                return self.keep_within(before);
+            }
+            _ => {}
+        }
         let joined = self.join(attribute, tag, value, hiding);
         match joined {
             Some(done) => done?,
             None => self.start(attribute, tag, value, hiding)?,
         }
         self.keep_within(before)
+    }
+
+    /// The short way, for what most attributes are.
+    fn plain(&mut self, number: u8, value: &Value, may_be_empty: bool) -> Result<(), Refused> {
+        let start = self.out.len();
+        self.out.extend_from_slice(&[number, 2]);
+        value.encode(&mut self.out);
+        let longest = start.saturating_add(usize::from(u8::MAX));
+        if self.out.len() > longest {
+            self.out.truncate(longest);
+        }
+        if self.out.len() <= start.saturating_add(2) && !may_be_empty {
+            self.out.truncate(start);
+            return Err(Refused::Empty);
+        }
+        set_length(&mut self.out, start);
+        Ok(())
     }
 
     /// Adds a TLV's leaf to the TLV that was written last. `None`: it isn't its sibling, or there
@@ -309,6 +331,12 @@ fn set_length(out: &mut [u8], start: usize) {
     }
 }
 
+/// Nothing but number, length and value? Only strings and octets can be too long, and are cut.
+fn is_plain(attribute: &Attribute) -> bool {
+    let flags = &attribute.flags;
+    !flags.has_tag && !flags.concat && flags.encrypt == Encrypt::No
+}
+
 /// RFC 4372: an empty identity asks for one.
 fn may_be_empty(attribute: &Attribute) -> bool {
     attribute.standard_number() == Some(CHARGEABLE_USER_IDENTITY)
@@ -316,4 +344,118 @@ fn may_be_empty(attribute: &Attribute) -> bool {
 
 fn is_cuttable(value: &Value) -> bool {
     matches!(value, Value::String(_) | Value::Octets(_) | Value::Abinary(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use dictionaries::{Dictionary, Pair, Value};
+
+    use super::{Hiding, Refused, Writer};
+    use crate::secret::Secret;
+
+    fn check(
+        limit: usize,
+        pairs: &[(&str, Option<u8>, Value)],
+        want: &[Result<(), Refused>],
+    ) -> Vec<u8> {
+        let (dictionary, secret) = (Dictionary::shipped(), Secret::new(b"xyzzy5461"));
+        let hiding = Hiding { secret: &secret, authenticator: &[7; 16] };
+        let mut writer = Writer::new(Vec::new(), limit, 0x1234);
+        for ((name, tag, value), want) in pairs.iter().zip(want) {
+            let (attribute, _) = dictionary.named(name).unwrap();
+            let before = writer.out.clone();
+            let got = writer.pair(&attribute, *tag, value, hiding);
+            assert_eq!(got, *want, "{name}");
+            if got.is_err() {
+                assert_eq!(writer.out, before, "{name} left something");
+            }
+        }
+        writer.out
+    }
+
+    fn text(length: usize) -> Value {
+        Value::String(vec![b'x'; length].into())
+    }
+
+    #[test]
+    fn what_is_not_sent() {
+        let pairs = [
+            ("Auth-Type", None, Value::Integer(1)),
+            ("Message-Authenticator", None, Value::Octets([0; 16].into())),
+            ("User-Name", None, text(0)),
+            ("Tunnel-Password", Some(1), text(0)),
+            ("Attr-0", None, text(1)),
+            ("Chargeable-User-Identity", None, Value::Octets([].into())),
+        ];
+        let out = check(
+            4096,
+            &pairs,
+            &[
+                Err(Refused::Internal),
+                Err(Refused::Internal),
+                Err(Refused::Empty),
+                Err(Refused::Empty),
+                Err(Refused::Impossible),
+                Ok(()),
+            ],
+        );
+        assert_eq!(out, [89, 2]);
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut() {
+        let cut = |name, tag| check(4096, &[(name, tag, text(300))], &[Ok(())]);
+        assert_eq!(cut("User-Name", None).len(), 255);
+        assert_eq!(cut("Cisco-AVPair", None)[..8], [26, 255, 0, 0, 0, 9, 1, 249]);
+        assert_eq!(cut("Tunnel-Private-Group-Id", Some(3))[..3], [81, 255, 3]);
+        assert_eq!(cut("User-Password", None).len(), 2 + 128);
+        assert_eq!(cut("Tunnel-Password", Some(1)).len(), 2 + 1 + 2 + 240);
+        assert_eq!(cut("MS-MPPE-Send-Key", None).len(), 2 + 4 + 2 + 2 + 240);
+        assert_eq!(cut("SN-VPN-Name", None)[..10], [26, 255, 0, 0, 31, 228, 0, 2, 0, 249]);
+        // Not cut: gone on with.
+        assert_eq!(cut("EAP-Message", None).len(), 300 + 4);
+        assert_eq!(cut("NAS-Filter-Rule", None).len(), 300 + 4);
+    }
+
+    #[test]
+    fn a_full_packet_stays_as_it_was() {
+        let rule = |length| ("NAS-Filter-Rule", None, text(length));
+        let full = Err(Refused::Full);
+        let out = check(100, &[rule(60), rule(60), rule(5)], &[Ok(()), full, full]);
+        assert_eq!(out[..2], [92, 62]);
+        let release = |length| ("WiMAX-Release", None, text(length));
+        let out = check(100, &[release(50), release(50)], &[Ok(()), full]);
+        assert_eq!(out[..10], [26, 61, 0, 0, 0x60, 0xb5, 1, 55, 0, 1]);
+        let eap = ("EAP-Message", None, Value::Octets([7; 90].into()));
+        check(100, &[eap.clone(), eap], &[Ok(()), full]);
+    }
+
+    #[test]
+    fn salts_differ_within_a_packet() {
+        let secret = ("Tunnel-Password", Some(1), text(3));
+        let out = check(4096, &[secret.clone(), secret], &[Ok(()), Ok(())]);
+        let (first, second) = out.split_at(out.len() / 2);
+        assert_ne!(first[3..5], second[3..5]);
+        assert!(first[3] & second[3] & 0x80 != 0);
+    }
+
+    #[test]
+    fn a_tlv_as_one_value() {
+        let dictionary = Dictionary::shipped();
+        let child = |name: &str, value| Pair {
+            attribute: dictionary.attribute(name).unwrap().clone(),
+            tag: None,
+            value,
+        };
+        let children = vec![
+            child("WiMAX-Release", text(3)),
+            child("WiMAX-Accounting-Capabilities", Value::Octets([1].into())),
+        ];
+        let apart: Vec<_> =
+            children.iter().map(|c| (&*c.attribute.name, c.tag, c.value.clone())).collect();
+        let apart = check(4096, &apart, &[Ok(()), Ok(())]);
+        let whole =
+            check(4096, &[("WiMAX-Capability", None, Value::Tlv(children.clone()))], &[Ok(())]);
+        assert_eq!(whole, apart);
+    }
 }

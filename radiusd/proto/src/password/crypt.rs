@@ -103,12 +103,12 @@ impl Crypt {
 
     pub(super) fn microseconds(&self) -> u64 {
         match self.scheme {
-            Scheme::Des => 20,
-            Scheme::Bsdi(rounds) => u64::from(rounds),
-            Scheme::Md5 => 300,
+            Scheme::Des => 10,
+            Scheme::Bsdi(rounds) => u64::from(rounds / 10),
+            Scheme::Md5 => 150,
             Scheme::Bcrypt(cost) => 60_u64.checked_shl(cost).unwrap_or(u64::MAX),
-            Scheme::Sha256(rounds) | Scheme::Sha512(rounds) => u64::from(rounds),
-            Scheme::Yescrypt(memory) => memory / 512,
+            Scheme::Sha256(rounds) | Scheme::Sha512(rounds) => u64::from(rounds / 4),
+            Scheme::Yescrypt(memory) => memory / 700,
         }
     }
 }
