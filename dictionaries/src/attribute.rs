@@ -77,6 +77,16 @@ impl Place {
     }
 }
 
+impl Place {
+    /// The number within the innermost space.
+    pub fn last(&self) -> Option<u32> {
+        match self {
+            Place::Internal(number) => Some(*number),
+            Place::Wire { path, .. } => path.last().copied(),
+        }
+    }
+}
+
 impl fmt::Display for Place {
     /// As FreeRADIUS numbers what it has no name for: `1`, `26.9.1`, `241.26.9.1`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

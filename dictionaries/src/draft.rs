@@ -109,7 +109,7 @@ impl Draft {
         let Some(known) = self.attributes.get_mut(at) else { return Ok(()) };
         if known.place != entry.place && !is_placeholder(&known.place) {
             // FreeRADIUS compares the numbers alone: the same one of another vendor replaces.
-            if last_number(&known.place) != last_number(&entry.place) {
+            if known.place.last() != entry.place.last() {
                 return Err(format!("{} has the number {} already", entry.name, known.place));
             }
         }
@@ -269,11 +269,4 @@ fn settle_names(values: Vec<ValueName>) -> Result<Names, ParseError> {
 /// Our `dictionary.modules` gives numbers that FreeRADIUS would give at will: a site's own win.
 fn is_placeholder(place: &Place) -> bool {
     matches!(place, Place::Internal(0x1_0000..))
-}
-
-fn last_number(place: &Place) -> Option<u32> {
-    match place {
-        Place::Internal(number) => Some(*number),
-        Place::Wire { path, .. } => path.last().copied(),
-    }
 }

@@ -1,21 +1,35 @@
 //! What attributes are called and how their values are written.
 //!
-//! A [`Dictionary`] is read once, from our own files or from FreeRADIUS's, and never changes
-//! after that. `parse` reads the file format; `dictionary` answers by name and by number;
-//! `attribute` is what an answer holds; `value` turns text into values, values into octets, and
-//! back; `pair` is an attribute with its value, as people write it.
+//! A [`Dictionary`] is read once, from our own files (`shipped`) or from FreeRADIUS's, and never
+//! changes after that: `parse` reads the file format into a `draft`, which knows what may be
+//! defined twice. `attribute` is what it tells of one attribute; `dictionary` answers by name and
+//! by number, `numbered` to names that are numbers.
+//!
+//! `value` is what attributes hold and how it lies on the wire; `text` reads it, `print` writes
+//! it, and `address`, `date` and `filter` know the notations that need more than a line. `pair`
+//! is an attribute with its value.
+
+#![deny(clippy::indexing_slicing, clippy::expect_used, clippy::panic)]
 
 mod attribute;
 mod dictionary;
-mod draft;
 mod numbered;
-mod pair;
+
+mod draft;
 mod parse;
 mod shipped;
+
+mod address;
+mod date;
+mod filter;
+mod pair;
+mod print;
+mod text;
 mod value;
 
 pub use attribute::{Attribute, Encrypt, Flags, Format, Kind, Place, Vendor};
 pub use dictionary::{Dictionary, NameError};
-pub use pair::Pair;
+pub use pair::{Pair, PairError};
 pub use parse::ParseError;
+pub use text::{Unquoted, unquote};
 pub use value::{Value, ValueError};

@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(listed, there);
         let root = shipped_file("dictionary").unwrap();
         let includes = |name: &&str| root.contains(&format!("$INCLUDE {name}\n"));
-        assert!(listed.iter().skip(1).all(|name| includes(&name)));
+        assert!(listed.iter().skip(1).all(includes));
     }
 
     #[test]

@@ -1,10 +1,9 @@
-//! The data types of RFC 8044 and FreeRADIUS: text to value to octets, and back.
+//! The data types of RFC 8044 and FreeRADIUS: values, and how they lie on the wire.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use jiff::tz::TimeZone;
-
-use crate::attribute::{Attribute, Kind};
+use crate::attribute::{Attribute, Encrypt, Kind};
+use crate::dictionary::Dictionary;
 use crate::pair::Pair;
 
 /// A value of some attribute.
@@ -26,6 +25,7 @@ pub enum Value {
     Ipv6prefix(Ipv6Addr, u8),
     Ifid([u8; 8]),
     Ether([u8; 6]),
+    /// An Ascend filter.
     Abinary(Box<[u8]>),
     Tlv(Vec<Pair>),
 }
@@ -33,7 +33,6 @@ pub enum Value {
 /// Why a text is no value of an attribute.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
-    /// A lone backslash at the end.
     #[error("the value ends in a backslash")]
     TrailingBackslash,
     /// Text in back-ticks is to be expanded by whoever has a request.
@@ -42,45 +41,118 @@ pub enum ValueError {
     /// An address given by host name is for the caller to resolve.
     #[error("the value is a host name: {0}")]
     HostName(Box<str>),
-    #[error("no {kind}: \"{text}\"")]
+    #[error("\"{text}\" is no {kind}")]
     Unreadable { kind: Kind, text: Box<str> },
     /// Neither a number nor one of the attribute's names.
-    #[error("no value of {attribute} is named \"{text}\"")]
+    #[error("{attribute} has no value named \"{text}\"")]
     UnknownName { attribute: Box<str>, text: Box<str> },
-    #[error("{attribute} holds attributes, not text")]
+    #[error("\"{text}\" is too large for a {kind}")]
+    TooLarge { kind: Kind, text: Box<str> },
+    #[error("{attribute} holds attributes and takes no text")]
     Container { attribute: Box<str> },
 }
 
 impl Value {
-    /// Reads a value as FreeRADIUS reads the value column of its SQL tables. `zone` is for dates.
-    pub fn parse(attribute: &Attribute, text: &str, _zone: &TimeZone) -> Result<Value, ValueError> {
-        match attribute.kind {
-            Kind::String => Ok(Value::String(text.as_bytes().into())),
-            kind => Err(ValueError::Unreadable { kind, text: text.into() }),
-        }
+    /// Reads a value from the wire, deciphered and without its tag; of a tagged integer all four
+    /// octets or the last three. `None`: malformed, or something that holds attributes.
+    pub fn decode(attribute: &Attribute, octets: &[u8]) -> Option<Value> {
+        Some(match attribute.kind {
+            Kind::String => Value::String(octets.into()),
+            Kind::Octets => Value::Octets(fixed_length(attribute, octets)?.into()),
+            Kind::Abinary => Value::Abinary(octets.into()),
+            Kind::Integer => match octets {
+                [one, two, three] if attribute.flags.has_tag => {
+                    Value::Integer(u32::from_be_bytes([0, *one, *two, *three]))
+                }
+                _ => Value::Integer(u32::from_be_bytes(octets.try_into().ok()?)),
+            },
+            Kind::Short => Value::Short(u16::from_be_bytes(octets.try_into().ok()?)),
+            Kind::Byte => Value::Byte(u8::from_be_bytes(octets.try_into().ok()?)),
+            Kind::Integer64 => Value::Integer64(u64::from_be_bytes(octets.try_into().ok()?)),
+            Kind::Signed => Value::Signed(i32::from_be_bytes(octets.try_into().ok()?)),
+            Kind::Bool => Value::Bool(u8::from_be_bytes(octets.try_into().ok()?) != 0),
+            Kind::Date => Value::Date(u32::from_be_bytes(octets.try_into().ok()?)),
+            Kind::Ipaddr => Value::Ipaddr(ipv4(octets)?),
+            Kind::Ipv6addr => Value::Ipv6addr(ipv6(octets)?),
+            Kind::ComboIp => match ipv4(octets) {
+                Some(address) => Value::Ipaddr(address),
+                None => Value::Ipv6addr(ipv6(octets)?),
+            },
+            Kind::Ipv4prefix => match octets {
+                [_, bits, address @ ..] if bits & 0x3f <= 32 => {
+                    Value::Ipv4prefix(ipv4(address)?, bits & 0x3f)
+                }
+                _ => return None,
+            },
+            Kind::Ipv6prefix => match octets {
+                [_, bits @ 0..=128, address @ ..] => {
+                    let mut whole = [0; 16];
+                    whole.get_mut(..address.len())?.copy_from_slice(address);
+                    Value::Ipv6prefix(whole.into(), *bits)
+                }
+                _ => return None,
+            },
+            Kind::Ifid => Value::Ifid(octets.try_into().ok()?),
+            Kind::Ether => Value::Ether(octets.try_into().ok()?),
+            Kind::Tlv | Kind::Vsa | Kind::Extended | Kind::LongExtended | Kind::Evs => return None,
+        })
     }
 
-    /// Reads a value from the wire, deciphered and without its tag. `None`: malformed.
-    pub fn decode(attribute: &Attribute, octets: &[u8]) -> Option<Value> {
-        match attribute.kind {
-            Kind::String => Some(Value::String(octets.into())),
-            Kind::Integer => Some(Value::Integer(u32::from_be_bytes(octets.try_into().ok()?))),
-            _ => Some(Value::Octets(octets.into())),
+    /// Reads what a TLV holds. A child without a name is octets, a malformed one too.
+    pub fn decode_tlv(
+        dictionary: &Dictionary,
+        attribute: &Attribute,
+        octets: &[u8],
+    ) -> Option<Value> {
+        if attribute.kind != Kind::Tlv {
+            return None;
         }
+        let mut pairs = Vec::new();
+        let mut rest = octets;
+        while let [number, length, after @ ..] = rest {
+            let (octets, next) = after.split_at_checked(usize::from(length.checked_sub(2)?))?;
+            rest = next;
+            let number = u32::from(*number);
+            let raw = || Some(Dictionary::unknown(attribute.place.child(number)?));
+            let child = dictionary.child(attribute, number).cloned().or_else(raw)?;
+            let decoded = Value::decode(&child, octets)
+                .or_else(|| Value::decode_tlv(dictionary, &child, octets));
+            pairs.push(match decoded {
+                Some(value) => Pair { attribute: child, tag: None, value },
+                None => Pair { attribute: raw()?, tag: None, value: Value::Octets(octets.into()) },
+            });
+        }
+        rest.is_empty().then_some(Value::Tlv(pairs))
     }
 
     /// Appends the value as it is on the wire, before enciphering and tagging.
     pub fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            Value::String(octets) | Value::Octets(octets) => out.extend_from_slice(octets),
-            Value::Integer(number) => out.extend_from_slice(&number.to_be_bytes()),
-            _ => {}
+            Value::String(octets) | Value::Octets(octets) | Value::Abinary(octets) => {
+                out.extend_from_slice(octets);
+            }
+            Value::Integer(number) | Value::Date(number) => {
+                out.extend_from_slice(&number.to_be_bytes());
+            }
+            Value::Short(number) => out.extend_from_slice(&number.to_be_bytes()),
+            Value::Byte(number) => out.push(*number),
+            Value::Integer64(number) => out.extend_from_slice(&number.to_be_bytes()),
+            Value::Signed(number) => out.extend_from_slice(&number.to_be_bytes()),
+            Value::Bool(yes) => out.push(u8::from(*yes)),
+            Value::Ipaddr(address) => out.extend_from_slice(&address.octets()),
+            Value::Ipv6addr(address) => out.extend_from_slice(&address.octets()),
+            Value::Ipv4prefix(address, bits) => {
+                out.extend_from_slice(&[0, *bits]);
+                out.extend_from_slice(&address.octets());
+            }
+            Value::Ipv6prefix(address, bits) => {
+                out.extend_from_slice(&[0, *bits]);
+                out.extend_from_slice(&address.octets());
+            }
+            Value::Ifid(octets) => out.extend_from_slice(octets),
+            Value::Ether(octets) => out.extend_from_slice(octets),
+            Value::Tlv(pairs) => pairs.iter().for_each(|pair| encode_child(pair, out)),
         }
-    }
-
-    /// As FreeRADIUS prints it: names for numbers, no quotes.
-    pub fn print(&self, _attribute: &Attribute) -> String {
-        format!("{self:?}")
     }
 
     /// The number, for kinds that are one.
@@ -90,6 +162,7 @@ impl Value {
             Value::Short(number) => Some(u64::from(*number)),
             Value::Byte(number) => Some(u64::from(*number)),
             Value::Integer64(number) => Some(*number),
+            Value::Bool(yes) => Some(u64::from(*yes)),
             _ => None,
         }
     }
@@ -101,4 +174,36 @@ impl Value {
             _ => None,
         }
     }
+}
+
+/// One child of a TLV: number, length, value; what is over 253 octets is cut.
+fn encode_child(pair: &Pair, out: &mut Vec<u8>) {
+    let Some(number) = pair.attribute.place.last().and_then(|number| u8::try_from(number).ok())
+    else {
+        return;
+    };
+    let mut octets = Vec::new();
+    pair.value.encode(&mut octets);
+    octets.truncate(253);
+    let length = u8::try_from(octets.len().saturating_add(2)).unwrap_or(u8::MAX);
+    out.extend_from_slice(&[number, length]);
+    out.extend_from_slice(&octets);
+}
+
+/// Checks `octets[n]`. The method of User-Password pads, so there the rest is cut.
+fn fixed_length<'a>(attribute: &Attribute, octets: &'a [u8]) -> Option<&'a [u8]> {
+    match attribute.flags.length.map(usize::from) {
+        None => Some(octets),
+        Some(length) if octets.len() == length => Some(octets),
+        Some(length) if attribute.flags.encrypt == Encrypt::User => octets.get(..length),
+        Some(_) => None,
+    }
+}
+
+fn ipv4(octets: &[u8]) -> Option<Ipv4Addr> {
+    <[u8; 4]>::try_from(octets).ok().map(Ipv4Addr::from)
+}
+
+fn ipv6(octets: &[u8]) -> Option<Ipv6Addr> {
+    <[u8; 16]>::try_from(octets).ok().map(Ipv6Addr::from)
 }
