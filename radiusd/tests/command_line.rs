@@ -1,0 +1,232 @@
+//! The binary as an operator uses it: what it prints, and how it ends.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What a run of the binary did.
+struct Done {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+/// The binary over a data directory of its own, on SQLite.
+struct Radiusd {
+    folder: tempfile::TempDir,
+}
+
+impl Radiusd {
+    fn new() -> Radiusd {
+        Radiusd { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Done {
+        self.run_with(arguments, "")
+    }
+
+    fn run_with(&self, arguments: &[&str], input: &str) -> Done {
+        let inherited = std::env::vars_os().map(|(name, _)| name);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_radiusd"));
+        for name in inherited.filter(|name| name.to_string_lossy().starts_with("RADIUSD")) {
+            command.env_remove(name);
+        }
+        let mut child = command
+            .args(arguments)
+            .env("RADIUSD__DATA_DIR", self.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        Done {
+            code: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// A run that must succeed, and what it printed.
+    #[track_caller]
+    fn does(&self, arguments: &[&str]) -> String {
+        let done = self.run(arguments);
+        assert_eq!(done.code, 0, "{arguments:?}: {}{}", done.out, done.err);
+        done.out
+    }
+
+    /// A run that must fail with this code and a sentence that has these words.
+    #[track_caller]
+    fn refuses(&self, arguments: &[&str], code: i32, words: &str) {
+        let done = self.run(arguments);
+        let said = format!("{}{}", done.out, done.err);
+        assert_eq!(done.code, code, "{arguments:?}: {said}");
+        assert!(said.contains(words), "{arguments:?}: {words} in {said}");
+    }
+
+    fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        serde_json::from_str(&self.does(arguments)).unwrap()
+    }
+}
+
+#[test]
+fn a_wrong_configuration_says_where_and_ends_with_78() {
+    let radiusd = Radiusd::new();
+    let file = radiusd.path().join("radiusd.toml");
+    std::fs::write(&file, "[radius]\nworkers = 1\nreject_dely = 1\n").unwrap();
+    let file = file.to_str().unwrap();
+    let words = format!(
+        "{file}:3: there is no key radius.reject_dely; the nearest one is radius.reject_delay"
+    );
+    radiusd.refuses(&["serve", "--config", file], 78, &words);
+    radiusd.refuses(&["check-config", "--config", file], 1, &words);
+    radiusd.refuses(&["check-config", "--config", "/no/such/file"], 1, "/no/such/file");
+    radiusd.refuses(&["serve", "--set", "radius.workers=many"], 78, "--set radius.workers");
+    radiusd.refuses(&["serve", "--auth", "nowhere"], 78, "--auth: radius.auth = nowhere");
+    radiusd.refuses(&["user", "list", "--database", "mysql://x"], 78, "sqlite:PATH");
+    radiusd.refuses(&["serv"], 64, "serve");
+}
+
+#[test]
+fn the_shipped_configuration_is_right() {
+    let radiusd = Radiusd::new();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/radiusd.toml");
+    assert!(radiusd.does(&["check-config", "--config", file]).ends_with("radiusd.toml is right\n"));
+    let printed = radiusd.does(&["check-config", "--config", file, "--print"]);
+    let data_dir = printed.lines().next().unwrap();
+    assert!(data_dir.contains("# environment RADIUSD__DATA_DIR"), "{data_dir}");
+}
+
+#[test]
+fn a_user_is_added_shown_changed_and_removed() {
+    let radiusd = Radiusd::new();
+    let done = radiusd.run_with(&["user", "add", "alice", "--password", "-"], "wonder\\land\nrest");
+    assert_eq!((done.code, done.out.as_str()), (0, "alice is added\n"), "{}", done.err);
+    radiusd.refuses(&["user", "add", "alice", "--password", "x"], 1, "radiusd user change alice");
+    radiusd.refuses(&["user", "add", "bob"], 64, "--password");
+    radiusd.refuses(&["user", "add", "b b", "--password", "x"], 65, "could never log in");
+
+    let alice = radiusd.json(&["user", "show", "alice", "--json", "--reveal"]);
+    assert_eq!(alice["check"][0]["attribute"], "Cleartext-Password");
+    assert_eq!(alice["check"][0]["op"], ":=");
+    assert_eq!(alice["check"][0]["value"], "wonder\\\\land");
+    let shown = radiusd.does(&["user", "show", "alice"]);
+    assert!(shown.contains("Cleartext-Password := …") && !shown.contains("wonder"), "{shown}");
+
+    radiusd.does(&["user", "change", "alice", "--group", "gold", "--group", "silver", "--disable"]);
+    radiusd.does(&["user", "change", "alice", "--reply", "framed-ip-address = 10.0.0.7"]);
+    let alice = radiusd.json(&["user", "show", "alice", "--json"]);
+    assert_eq!(alice["disabled"], true);
+    assert_eq!(alice["check"][0]["value"], serde_json::Value::Null);
+    assert_eq!(alice["reply"][0]["attribute"], "Framed-IP-Address");
+    let groups = serde_json::json!([
+        { "group": "gold", "priority": 1 },
+        { "group": "silver", "priority": 2 },
+    ]);
+    assert_eq!(alice["groups"], groups);
+
+    radiusd.does(&["user", "change", "alice", "--enable", "--remove-group", "gold"]);
+    radiusd.does(&["user", "change", "alice", "--password", "other", "--hash", "nt"]);
+    let alice = radiusd.json(&["user", "show", "alice", "--json"]);
+    assert_eq!(alice["disabled"], false);
+    assert_eq!(alice["check"].as_array().unwrap().len(), 1);
+    assert_eq!(alice["check"][0]["attribute"], "NT-Password");
+
+    radiusd.refuses(&["user", "change", "alice"], 64, "--help");
+    radiusd.refuses(&["user", "change", "alice", "--reply", "Framed-IP-Address = x y"], 64, "x y");
+    radiusd.refuses(&["user", "change", "bob", "--disable"], 1, "there is no user bob");
+    assert_eq!(radiusd.json(&["user", "list", "al", "--json"]).as_array().unwrap().len(), 1);
+    assert_eq!(radiusd.does(&["user", "list", "b"]), "");
+    radiusd.does(&["user", "remove", "alice"]);
+    radiusd.refuses(&["user", "remove", "alice"], 1, "there is no user alice");
+    radiusd.refuses(&["user", "show", "alice"], 1, "there is no user alice");
+}
+
+#[test]
+fn a_group_is_added_shown_changed_and_removed() {
+    let radiusd = Radiusd::new();
+    radiusd.refuses(&["group", "add", "gold"], 64, "a group is its rows");
+    radiusd.does(&["group", "add", "gold", "--check", "Simultaneous-Use := 1"]);
+    radiusd.does(&["group", "change", "gold", "--reply", "Session-Timeout = 3600"]);
+    radiusd.does(&["user", "add", "alice", "--password", "x", "--group", "gold"]);
+    let gold = radiusd.json(&["group", "show", "gold", "--json"]);
+    assert_eq!(gold["members"], 1);
+    assert_eq!(gold["reply"][0]["value"], "3600");
+    radiusd.does(&["group", "change", "gold", "--remove-check", "Simultaneous-Use"]);
+    assert!(radiusd.does(&["group", "list"]).contains("0 check, 1 reply"));
+    radiusd.refuses(&["group", "remove", "gold"], 1, "--with-members");
+    radiusd.does(&["group", "remove", "gold", "--with-members"]);
+    radiusd.refuses(&["group", "show", "gold"], 1, "there is no group gold");
+    assert_eq!(radiusd.json(&["user", "show", "alice", "--json"])["groups"], serde_json::json!([]));
+}
+
+#[test]
+fn a_nas_is_added_shown_changed_and_removed() {
+    let radiusd = Radiusd::new();
+    let secret = "a secret of some length";
+    radiusd.refuses(&["nas", "add", "not an address", "--secret", secret], 64, "host name");
+    radiusd.does(&["nas", "add", "192.0.2.77/24", "--secret", secret, "--name", "office"]);
+    radiusd.refuses(&["nas", "add", "192.0.2.0/24", "--secret", secret], 1, "there already");
+    radiusd.does(&["nas", "change", "office", "--require-message-authenticator", "yes"]);
+    let nas = radiusd.json(&["nas", "show", "192.0.2.0/24", "--json"]);
+    assert_eq!(nas["name"], "office");
+    assert_eq!(nas["secret"], serde_json::Value::Null);
+    assert_eq!(nas["require_message_authenticator"], "yes");
+    radiusd.does(&["nas", "add", "--identifier", "tower-2", "--secret", secret]);
+    assert_eq!(radiusd.json(&["nas", "list", "--json"]).as_array().unwrap().len(), 2);
+    assert!(!radiusd.does(&["nas", "list"]).contains(secret));
+    radiusd.does(&["nas", "remove", "tower-2"]);
+    radiusd.does(&["nas", "remove", &nas["id"].to_string()]);
+    radiusd.refuses(&["nas", "show", "office"], 1, "there is no NAS office");
+}
+
+#[test]
+fn a_store_is_migrated_once() {
+    let radiusd = Radiusd::new();
+    assert_eq!(radiusd.run(&["migrate", "--status"]).code, 1);
+    assert!(radiusd.does(&["migrate"]).contains("added 0001_"));
+    assert!(radiusd.does(&["migrate"]).contains("nothing was missing"));
+    assert!(radiusd.does(&["migrate", "--status"]).starts_with("sqlite "));
+    radiusd.refuses(
+        &["user", "list", "--database", "postgres://x:y@127.0.0.1:1/radius"],
+        69,
+        "the store is away",
+    );
+}
+
+#[test]
+fn the_dictionary_is_looked_up() {
+    let radiusd = Radiusd::new();
+    let shown = radiusd.does(&["dictionary", "show", "Service-Type"]);
+    assert!(shown.contains("Framed-User"), "{shown}");
+    radiusd.refuses(&["dictionary", "show", "Servce-Type"], 1, "Service-Type");
+    assert!(radiusd.does(&["dictionary", "show", "Mikrotik-*"]).lines().count() > 5);
+    let pairs = ["User-Name=alice", "Framed-IP-Address=10.0.0.7", "Mikrotik-Rate-Limit=1M/2M"];
+    let octets = radiusd.does(&[&["dictionary", "encode"], &pairs[..]].concat());
+    assert!(octets.starts_with("0107616c696365"), "{octets}");
+    let again = radiusd.does(&["dictionary", "decode", octets.trim()]);
+    let expected =
+        "User-Name = \"alice\"\nFramed-IP-Address = 10.0.0.7\nMikrotik-Rate-Limit = \"1M/2M\"\n";
+    assert_eq!(again, expected);
+    radiusd.refuses(&["dictionary", "decode", "0xyz"], 65, "hex");
+    radiusd.refuses(&["dictionary", "decode", "0107"], 65, "malformed");
+    radiusd.refuses(&["dictionary", "encode", "User-Password=x"], 64, "--secret");
+}
+
+#[test]
+fn a_request_that_nobody_answers_ends_with_69() {
+    let radiusd = Radiusd::new();
+    // Bound and never read.
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    let request = ["client", "status", &address, "secret", "--tries", "2", "--timeout", "0.1"];
+    radiusd.refuses(&request, 69, "doesn't answer");
+    radiusd.refuses(&["client", "auth", &address, "s", "User-Nam=x"], 64, "User-Name");
+}
