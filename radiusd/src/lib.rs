@@ -1,5 +1,6 @@
 //! The daemon.
 
+pub mod check_policy;
 pub mod config;
 pub mod exit;
 pub mod policy;

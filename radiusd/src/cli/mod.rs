@@ -4,9 +4,11 @@
 //! code of sysexits; what was asked for goes to standard output.
 
 mod check_config;
+mod check_policy;
 mod client;
 mod dictionary;
 mod edit;
+mod explain;
 mod group;
 mod hash;
 mod input;
@@ -44,8 +46,12 @@ enum Command {
     Serve(serve::Serve),
     /// Say what is wrong with the configuration
     CheckConfig(check_config::CheckConfig),
+    /// Name the rows that turn users away by mistake, or that FreeRADIUS decides otherwise
+    CheckPolicy(check_policy::CheckPolicy),
     /// Bring the store's tables to the newest version
     Migrate(migrate::Migrate),
+    /// Decide on a request without sending one, and say how the decision came about
+    Explain(explain::Explain),
     /// Send one request to a server and print its answer
     Client(client::Client),
     /// Look attributes up; pairs to octets and back
@@ -77,6 +83,8 @@ pub(crate) fn run() -> ExitCode {
     let done = match command {
         Command::Serve(serve) => serve.run(place),
         Command::CheckConfig(check) => check.run(&place),
+        Command::CheckPolicy(check) => check.run(&place),
+        Command::Explain(explain) => explain.run(&place),
         Command::Migrate(migrate) => migrate.run(&place),
         Command::Client(client) => client.run(&place),
         Command::Dictionary(command) => command.run(&place),

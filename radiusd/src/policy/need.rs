@@ -25,10 +25,15 @@ pub enum Need {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ask {
     /// Seconds online since that time (epoch seconds); `None`: ever.
-    SessionSeconds { since: Option<i64> },
+    SessionSeconds {
+        since: Option<i64>,
+    },
     /// When the first session began, epoch seconds; 0: never.
     FirstLogin,
-    Volume { since: Option<i64>, direction: Direction },
+    Volume {
+        since: Option<i64>,
+        direction: Direction,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -175,10 +175,8 @@ impl Client {
         };
         if !self.quiet {
             let (code, size) = (packet.code().as_str(), reply.len());
-            let signed = match packet.has_message_authenticator() {
-                true => "",
-                false => ", no Message-Authenticator",
-            };
+            let unsigned = self.kind == Kind::Auth && !packet.has_message_authenticator();
+            let signed = if unsigned { ", no Message-Authenticator" } else { "" };
             say(format_args!("{code} after {:.1} ms, {size} octets{signed}", millis(took)))?;
         }
         let answer = packet.pairs_of_reply(dictionary, secret, &prepared.authenticator);
@@ -205,7 +203,7 @@ fn millis(time: Duration) -> f64 {
 /// What is sent, without what a bystander shouldn't read.
 fn shown(pair: &Pair) -> String {
     let name = &*pair.attribute.name;
-    if name.ends_with("-Password") || pair.attribute.flags.secret {
+    if name.ends_with("-Password") || name.starts_with("MS-CHAP") || pair.attribute.flags.secret {
         return format!("{name} = …");
     }
     pairs::print(pair)
