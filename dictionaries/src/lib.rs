@@ -1,8 +1,8 @@
 //! What attributes are called and how their values are written.
 //!
 //! A [`Dictionary`] is read once, from our own files (`shipped`) or from FreeRADIUS's, and never
-//! changes after that: `parse` reads the file format into a `draft`, which knows what may be
-//! defined twice. `attribute` is what it tells of one attribute; `dictionary` answers by name and
+//! changes after that: `parse` reads the file format, word by word (`words`), into a `draft`, which
+//! knows what may be defined twice. `attribute` is what it tells of one attribute; `dictionary` answers by name and
 //! by number, `numbered` to names that are numbers.
 //!
 //! `value` is what attributes hold and how it lies on the wire; `text` reads it, `print` writes
@@ -18,6 +18,7 @@ mod numbered;
 mod draft;
 mod parse;
 mod shipped;
+mod words;
 
 mod address;
 mod date;

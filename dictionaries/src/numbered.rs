@@ -6,7 +6,8 @@ use smallvec::SmallVec;
 
 use crate::attribute::{Attribute, Kind, Place};
 use crate::dictionary::{Dictionary, NameError};
-use crate::parse::{MAX_DEPTH, MAX_VENDOR, number};
+use crate::parse::{MAX_DEPTH, MAX_VENDOR};
+use crate::words::number;
 
 impl Dictionary {
     /// As people write it: `Tunnel-Type:1`, `Attr-26.9.1`, `Vendor-9-Attr-1`, `Attr-200`. What
@@ -110,7 +111,7 @@ fn deep_place(vendor: u32, numbers: &[u32]) -> Result<Place, &'static str> {
     Ok(Place::wire(vendor, numbers))
 }
 
-/// Splits `Name:tag`. A tag over 31 is taken as part of the name, so the name is unknown.
+/// Splits `Name:tag`. Tags go from 0 to 31, in C's notations; `*` is any.
 fn split_tag(text: &str) -> Result<(&str, Option<u8>), NameError> {
     let Some((name, tag)) = text.rsplit_once(':') else { return Ok((text, None)) };
     if tag == "*" {
@@ -133,4 +134,77 @@ fn split_tag(text: &str) -> Result<(&str, Option<u8>), NameError> {
 fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let (head, rest) = text.split_at_checked(prefix.len())?;
     head.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The attribute and tag that a name stands for; `!` is an error.
+    fn check(cases: &[(&str, &str)]) {
+        let dictionary = Dictionary::shipped();
+        for (text, expected) in cases {
+            let found = match dictionary.named(text) {
+                Ok((attribute, tag)) => {
+                    format!("{attribute}{}", tag.map_or(String::new(), |tag| format!(" :{tag}")))
+                }
+                Err(error) => format!("! {error}"),
+            };
+            let matches = match expected.strip_prefix("! ") {
+                Some(why) => found.starts_with('!') && found.contains(why),
+                None => found == *expected,
+            };
+            assert!(matches, "{text}: {found:?}, not {expected:?}");
+        }
+    }
+
+    #[test]
+    fn tags() {
+        check(&[
+            ("tunnel-TYPE", "Tunnel-Type 64 integer has_tag"),
+            ("Tunnel-Type:1", "Tunnel-Type 64 integer has_tag :1"),
+            ("Tunnel-Type:0", "Tunnel-Type 64 integer has_tag :0"),
+            ("Tunnel-Type:010", "Tunnel-Type 64 integer has_tag :8"),
+            ("Tunnel-Type:0x10", "Tunnel-Type 64 integer has_tag :16"),
+            ("Tunnel-Type:*", "Tunnel-Type 64 integer has_tag"),
+            ("User-Name:1", "User-Name 1 string"),
+            ("Tunnel-Type:32", "! bad tag"),
+            ("Tunnel-Type:1x", "! bad tag"),
+            ("Tunnel-Type:", "! bad tag"),
+            ("Tunnel-Type:x", "! bad tag"),
+        ]);
+    }
+
+    #[test]
+    fn names_that_are_numbers() {
+        check(&[
+            ("Attr-26.9.1", "Attr-26.9.1 26.9.1 octets"),
+            ("vendor-9-attr-1", "Attr-26.9.1 26.9.1 octets"),
+            ("Cisco-Attr-250", "Attr-26.9.250 26.9.250 octets"),
+            ("Attr-1", "Attr-1 1 octets"),
+            ("Attr-0", "Attr-0 0 octets"),
+            ("Attr-0x1a", "Attr-26 26 octets"),
+            ("Attr-300", "Attr-300 300 octets"),
+            ("Attr-241.1", "Attr-241.1 241.1 octets"),
+            ("Attr-241.26.9.1", "Attr-241.26.9.1 241.26.9.1 octets"),
+            ("Attr-26.24757.1.2", "Attr-26.24757.1.2 26.24757.1.2 octets"),
+            ("Attr-26.429.70000", "Attr-26.429.70000 26.429.70000 octets"),
+            ("Attr-26.99999.1", "Attr-26.99999.1 26.99999.1 octets"),
+            ("Attr-26.9.1:1", "Attr-26.9.1 26.9.1 octets"),
+            ("Attr-26.9", "! a vendor needs a number behind it"),
+            ("Attr-26.9.300", "! too large"),
+            ("Attr-26.8164.70000", "! out of the vendor's range"),
+            ("Attr-26.0.1", "! a vendor's number is"),
+            ("Attr-1.2", "! only extended attributes and TLVs"),
+            ("Attr-26.9.1.1.1.1.1.1", "! too deep"),
+            ("Attr-", "! not numbers and dots"),
+            ("Attr-x", "! not numbers and dots"),
+            ("Vendor-0-Attr-1", "! unknown attribute"),
+            ("Nobody-Attr-1", "! unknown attribute"),
+            ("Not-Known", "! unknown attribute \"Not-Known\""),
+            ("\u{e9}ttr-1", "! unknown attribute"),
+            ("", "! unknown attribute"),
+            (" User-Name", "! unknown attribute"),
+        ]);
+    }
 }

@@ -114,3 +114,61 @@ fn split_commas(line: &str) -> Vec<&str> {
     parts.extend(line.get(start..));
     parts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads a list of pairs and prints it, `;` between them; `!` is an error.
+    fn check(cases: &[(&str, &str)]) {
+        let dictionary = Dictionary::shipped();
+        for (text, expected) in cases {
+            let printed = match Pair::parse_list(&dictionary, text, &TimeZone::UTC) {
+                Ok(pairs) => {
+                    let pairs = pairs.iter().map(|pair| pair.print_in(&TimeZone::UTC));
+                    pairs.collect::<Vec<_>>().join("; ")
+                }
+                Err(error) => format!("! {error}"),
+            };
+            let matches = match expected.strip_prefix("! ") {
+                Some(why) => printed.starts_with('!') && printed.contains(why),
+                None => printed == *expected,
+            };
+            assert!(matches, "{text}: {printed:?}, not {expected:?}");
+        }
+    }
+
+    #[test]
+    fn lists() {
+        check(&[
+            ("User-Name=bob", "User-Name = \"bob\""),
+            ("User-Name = \"b, o\", NAS-Port := 7", "User-Name = \"b, o\"; NAS-Port = 7"),
+            ("# none\n\n NAS-Port=1\nNAS-Port+=2,", "NAS-Port = 1; NAS-Port = 2"),
+            ("Tunnel-Type:1:=VLAN", "Tunnel-Type:1 = VLAN"),
+            ("Tunnel-Type:*=VLAN", "Tunnel-Type = VLAN"),
+            ("NAS-Port-=5", "NAS-Port = 5"),
+            ("Reply-Message = a=b", "Reply-Message = \"a=b\""),
+            ("Reply-Message = \"a\\nb\"", "Reply-Message = \"a\\nb\""),
+            ("Attr-26.9.1 = 0x6162", "Attr-26.9.1 = 0x6162"),
+            ("Event-Timestamp = 0", "Event-Timestamp = \"Jan  1 1970 00:00:00 UTC\""),
+            ("User-Name", "! not like Attribute = value"),
+            ("= x", "! not like Attribute = value"),
+            ("User-Name bob", "! not like Attribute = value"),
+            ("Nothing = 1", "! unknown attribute \"Nothing\""),
+            ("NAS-Port = x", "! NAS-Port: NAS-Port has no value named \"x\""),
+            ("", ""),
+        ]);
+    }
+
+    #[test]
+    fn splits_at_the_operator() {
+        let operators =
+            ["=", ":=", "==", "+=", "-=", "^=", "!=", "<", "<=", ">", ">=", "=~", "!~", "=*", "!*"];
+        for operator in operators {
+            let text = format!("A-b.1:2 {operator} c d");
+            assert_eq!(Pair::split(&text), Some(("A-b.1:2", operator, "c d")));
+            let text = format!("A-b{operator}c");
+            assert_eq!(Pair::split(&text), Some(("A-b", operator, "c")));
+        }
+    }
+}

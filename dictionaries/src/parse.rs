@@ -7,9 +7,13 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::attribute::{Encrypt, Flags, Format, Kind, Place};
+use crate::attribute::{Flags, Format, Kind, Place};
 use crate::dictionary::Dictionary;
 use crate::draft::{Draft, Entry, Spot};
+use crate::words::{
+    MAX_NAME, check_flags, check_name, number, numbers, read_flags, read_format, read_kind,
+    strip_option,
+};
 
 /// Vendors have 24 bits.
 pub(crate) const MAX_VENDOR: u32 = 1 << 24;
@@ -17,7 +21,6 @@ pub(crate) const MAX_VENDOR: u32 = 1 << 24;
 pub(crate) const MAX_DEPTH: usize = 5;
 /// Files that include files; each is read once, so this only guards the stack.
 const MAX_INCLUDES: usize = 64;
-const MAX_NAME: usize = 127;
 /// The one vendor whose TLVs have types of two octets.
 const DHCP: u32 = 54;
 
@@ -426,128 +429,249 @@ const KEYWORDS: [&str; 11] = [
     "$-INCLUDE",
 ];
 
-fn check_name(name: &str) -> Result<(), String> {
-    if name.starts_with("Attr-") {
-        return Err(format!("{name}: names that begin with Attr- stand for numbers"));
-    }
-    if name.len() > MAX_NAME {
-        return Err("the attribute's name is too long".into());
-    }
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_/.".contains(c);
-    match name.chars().find(|c| !allowed(*c)) {
-        Some(c) => Err(format!("{c:?} may not be part of an attribute's name")),
-        None => Ok(()),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Decimal or 0x.
-pub(crate) fn number(text: &str) -> Option<u32> {
-    match text.get(..2) {
-        Some("0x" | "0X") => u32::from_str_radix(text.get(2..)?, 16).ok(),
-        _ if text.starts_with('+') => None,
-        _ => text.parse().ok(),
-    }
-}
+    const VENDOR: &str = "VENDOR v 9\nBEGIN-VENDOR v\n";
+    const EXTENDED: &str = "VENDOR v 9\nATTRIBUTE e 241 extended\nATTRIBUTE x 241.26 evs\n";
 
-fn numbers(text: &str) -> Result<SmallVec<[u32; 4]>, String> {
-    let numbers: Option<SmallVec<[u32; 4]>> = text.split('.').map(number).collect();
-    numbers.ok_or_else(|| format!("{text} is no number"))
-}
-
-fn read_kind(word: &str) -> Result<(Kind, Option<u8>), String> {
-    let unknown = || format!("unknown type {word}");
-    let Some(length) = word.strip_prefix("octets[") else {
-        return Kind::named(word).map(|kind| (kind, None)).ok_or_else(unknown);
-    };
-    let length = length.strip_suffix(']').and_then(number).ok_or_else(unknown)?;
-    match u8::try_from(length) {
-        Ok(length @ 1..=253) => Ok((Kind::Octets, Some(length))),
-        _ => Err(format!("{length} octets do not fit an attribute")),
-    }
-}
-
-fn read_flags(words: &str) -> Result<Flags, String> {
-    let mut flags = Flags::default();
-    for word in words.trim_end_matches(',').split(',').filter(|_| !words.is_empty()) {
-        match word {
-            "has_tag" | "has_tag=1" => flags.has_tag = true,
-            "encrypt=0" => flags.encrypt = Encrypt::No,
-            "encrypt=1" => flags.encrypt = Encrypt::User,
-            "encrypt=2" => flags.encrypt = Encrypt::Tunnel,
-            "encrypt=3" => flags.encrypt = Encrypt::Ascend,
-            "concat" => flags.concat = true,
-            "array" => flags.array = true,
-            "virtual" => flags.virtual_ = true,
-            "secret" => flags.secret = true,
-            _ => return Err(format!("unknown flag or vendor {word}")),
+    /// Reads a text; `!` stands for an error, whatever else for the last attribute's line.
+    fn check(before: &str, cases: &[(&str, &str)]) {
+        for (text, expected) in cases {
+            let text = format!("{before}{text}\n");
+            let found = match Dictionary::from_text(&text) {
+                Ok(dictionary) => match dictionary.attributes().last() {
+                    Some(attribute) => attribute.to_string(),
+                    None => "nothing".into(),
+                },
+                Err(error) => format!("! {error}"),
+            };
+            let matches = match expected.strip_prefix("! ") {
+                Some(why) => found.starts_with('!') && found.contains(why),
+                None => found == *expected,
+            };
+            assert!(matches, "{text}: {found:?}, not {expected:?}");
         }
     }
-    Ok(flags)
-}
 
-fn check_flags(place: &Place, kind: Kind, flags: Flags) -> Result<(), String> {
-    let Flags { has_tag, encrypt, concat, array, virtual_, length, .. } = flags;
-    let hidden = encrypt != Encrypt::No;
-    let wrong = |flag: &str| Err(format!("{flag} does not go with {kind}"));
-    if has_tag && !matches!(kind, Kind::String | Kind::Integer) {
-        return wrong("has_tag");
+    #[test]
+    fn lines() {
+        check(
+            "",
+            &[
+                ("", "nothing"),
+                ("# a comment", "nothing"),
+                ("  \t attribute a 1 STRING # a comment\r", "a 1 string"),
+                ("ATTRIBUTE a 1 string#x", "a 1 string"),
+                ("FOO x", "! text:1: unknown keyword FOO"),
+                ("\n\nATTRIBUTE a 1", "! text:3: ATTRIBUTE does not take 2 words"),
+                ("ATTRIBUTE a 1 string x y", "! does not take 5 words"),
+                ("$INCLUDE other", "! text:1: no file other"),
+                ("$INCLUDE- other", "nothing"),
+                ("$-INCLUDE other", "nothing"),
+            ],
+        );
     }
-    match (encrypt, kind) {
-        (Encrypt::User, Kind::String) => {}
-        (Encrypt::User, Kind::Octets) if length.is_some() => {}
-        (Encrypt::User, Kind::Octets) => return Err("encrypt=1 needs octets[n]".into()),
-        (Encrypt::User, _) => return wrong("encrypt=1"),
-        (Encrypt::Ascend, kind) if kind != Kind::String => return wrong("encrypt=3"),
-        (Encrypt::Tunnel, kind) if kind.is_container() => return wrong("encrypt=2"),
-        _ => {}
+
+    #[test]
+    fn attributes() {
+        check(
+            "",
+            &[
+                ("ATTRIBUTE 3-a/b.c_ 0x12c string", "3-a/b.c_ 300 string"),
+                ("ATTRIBUTE a:b 1 string", "! ':' may not be part"),
+                ("ATTRIBUTE Attr-1 1 string", "! stand for numbers"),
+                (&format!("ATTRIBUTE {} 1 string", "a".repeat(128)), "! too long"),
+                ("ATTRIBUTE a 0 string", "! no attribute 0"),
+                ("ATTRIBUTE a -1 string", "! -1 is no number"),
+                ("ATTRIBUTE a 1x string", "! 1x is no number"),
+                ("ATTRIBUTE a 1 nosuch", "! unknown type nosuch"),
+                ("ATTRIBUTE a 1 uint32", "a 1 integer"),
+                ("ATTRIBUTE a 1 cidr", "a 1 ipv4prefix"),
+                ("ATTRIBUTE a 1 octets[16]", "a 1 octets[16]"),
+                ("ATTRIBUTE a 1 octets[0]", "! do not fit"),
+                ("ATTRIBUTE a 1 octets[254]", "! do not fit"),
+                ("ATTRIBUTE a 1 octets[16", "! unknown type"),
+                ("ATTRIBUTE a 1 string\nATTRIBUTE a 2 string", "! a has the number 1 already"),
+                ("ATTRIBUTE a 1 string\nATTRIBUTE A 1 integer", "A 1 integer"),
+                ("ATTRIBUTE a 70000 string\nATTRIBUTE a 3000 integer", "a 3000 integer"),
+            ],
+        );
     }
-    let packs = matches!(
-        kind,
-        Kind::Ipaddr | Kind::Ipv6addr | Kind::Byte | Kind::Short | Kind::Integer | Kind::Date
-    );
-    if array && !packs && kind != Kind::String {
-        return wrong("array");
+
+    #[test]
+    fn flags() {
+        check(
+            "",
+            &[
+                ("ATTRIBUTE a 1 string has_tag,encrypt=2", "a 1 string has_tag,encrypt=2"),
+                ("ATTRIBUTE a 1 integer has_tag=1,", "a 1 integer has_tag"),
+                ("ATTRIBUTE a 1 octets has_tag", "! has_tag does not go with octets"),
+                ("ATTRIBUTE a 1 string has_tag=2", "! unknown flag or vendor has_tag=2"),
+                ("ATTRIBUTE a 1 string ,has_tag", "! unknown flag"),
+                ("ATTRIBUTE a 1 string bogus", "! unknown flag or vendor bogus"),
+                ("ATTRIBUTE a 1 octets[24] encrypt=1", "a 1 octets[24] encrypt=1"),
+                ("ATTRIBUTE a 1 octets encrypt=1", "! encrypt=1 needs octets[n]"),
+                ("ATTRIBUTE a 1 integer encrypt=1", "! encrypt=1 does not go"),
+                ("ATTRIBUTE a 1 integer encrypt=2", "a 1 integer encrypt=2"),
+                ("ATTRIBUTE a 1 integer encrypt=3", "! encrypt=3 does not go"),
+                ("ATTRIBUTE a 1 string encrypt=x", "! unknown flag"),
+                ("ATTRIBUTE a 1 octets concat", "a 1 octets concat"),
+                ("ATTRIBUTE a 1 string concat", "! concat is for octets"),
+                ("ATTRIBUTE a 1 ipaddr array", "a 1 ipaddr array"),
+                ("ATTRIBUTE a 1 octets array", "! array does not go"),
+                ("ATTRIBUTE a 300 string virtual", "a 300 string virtual"),
+                ("ATTRIBUTE a 1 string virtual", "! virtual is for internal"),
+                ("ATTRIBUTE a 1 string secret", "a 1 string secret"),
+            ],
+        );
     }
-    if concat && (kind != Kind::Octets || has_tag || array || hidden || length.is_some()) {
-        return Err("concat is for octets without other flags".into());
+
+    #[test]
+    fn vendors() {
+        check(
+            "",
+            &[
+                ("VENDOR v 9 format=3,1", "! no format"),
+                ("VENDOR v 9 format=1,3", "! no format"),
+                ("VENDOR v 9 format=2,1,c", "! only format=1,1"),
+                ("VENDOR v 9 x", "! no format"),
+                ("VENDOR v 16777216", "! too large"),
+                ("VENDOR v 9\nVENDOR v 10", "! has the number 9 already"),
+                ("VENDOR v 9\nVENDOR v 9\nVENDOR w 9", "nothing"),
+                ("BEGIN-VENDOR v", "! unknown vendor v"),
+                ("VENDOR v 9\nEND-VENDOR v", "! no BEGIN-VENDOR v is open"),
+                ("VENDOR v 9\nVENDOR w 9\nBEGIN-VENDOR v\nEND-VENDOR w", "nothing"),
+                ("VENDOR v 9\nATTRIBUTE a 1 string v", "a 26.9.1 string"),
+                ("VENDOR v 9\nATTRIBUTE a 26.9.1 string", "a 26.9.1 string"),
+                ("VENDOR v 9\nATTRIBUTE a 1 string has_tag,v", "! unknown flag or vendor v"),
+                ("ATTRIBUTE a 26.9.1 string", "! unknown vendor 9"),
+            ],
+        );
+        check(
+            VENDOR,
+            &[
+                ("ATTRIBUTE a 255 string", "a 26.9.255 string"),
+                ("ATTRIBUTE a 256 string", "! does not fit the vendor's format"),
+                ("ATTRIBUTE a 1 string v", "! inside of BEGIN-VENDOR"),
+                ("ATTRIBUTE a 1 octets concat", "! concat is for standard"),
+            ],
+        );
+        let usr = "VENDOR USR 429\nBEGIN-VENDOR USR\n";
+        check(usr, &[("ATTRIBUTE a 0x9000 string", "a 26.429.36864 string")]);
+        let lucent = "VENDOR Lucent 4846\nBEGIN-VENDOR Lucent\n";
+        check(
+            lucent,
+            &[
+                ("ATTRIBUTE a 65535 string", "a 26.4846.65535 string"),
+                ("ATTRIBUTE a 65536 string", "! does not fit"),
+                ("ATTRIBUTE a 0 string", "! does not fit"),
+                ("ATTRIBUTE a 1 tlv", "! tlv is for vendors of format=1,1"),
+            ],
+        );
+        let wimax = Dictionary::from_text("VENDOR w 24757 format=1,1,c").unwrap();
+        assert!(wimax.vendor(24757).unwrap().format.continuation);
     }
-    if length.is_some() && (has_tag || array || !matches!(encrypt, Encrypt::No | Encrypt::User)) {
-        return Err("octets[n] does not go with other flags".into());
+
+    #[test]
+    fn tlvs() {
+        check(
+            VENDOR,
+            &[
+                (
+                    "ATTRIBUTE a 1 tlv\nATTRIBUTE b 1.2 tlv\nATTRIBUTE c 1.2.3 byte",
+                    "c 26.9.1.2.3 byte",
+                ),
+                (
+                    "ATTRIBUTE a 1 tlv\nBEGIN-TLV a\nATTRIBUTE b 2 tlv\nBEGIN-TLV b\n\
+                 ATTRIBUTE c 3 byte\nEND-TLV b\nEND-TLV a\nATTRIBUTE d 4 byte",
+                    "d 26.9.4 byte",
+                ),
+                ("ATTRIBUTE a 1 tlv\nBEGIN-TLV a\nATTRIBUTE b 2 byte", "b 26.9.1.2 byte"),
+                ("ATTRIBUTE a 1 tlv\nATTRIBUTE b 1.256 byte", "! 256 is over 255"),
+                ("ATTRIBUTE a 1 byte\nATTRIBUTE b 1.2 byte", "! a is a byte and holds no others"),
+                ("ATTRIBUTE b 1.2 byte", "! nothing is defined at 26.9.1"),
+                ("ATTRIBUTE a 1 byte\nBEGIN-TLV a", "! a is a byte, not a tlv"),
+                ("BEGIN-TLV a", "! unknown attribute a"),
+                ("END-TLV a", "! no BEGIN-TLV a is open"),
+                ("ATTRIBUTE a 1 tlv has_tag", "! has_tag does not go with tlv"),
+                ("ATTRIBUTE a 1 tlv encrypt=2", "! encrypt=2 does not go with tlv"),
+            ],
+        );
+        check("ATTRIBUTE a 173 tlv\n", &[("ATTRIBUTE b 173.1 string", "b 173.1 string")]);
     }
-    match place {
-        Place::Wire { vendor, path } => {
-            if virtual_ {
-                return Err("virtual is for internal attributes".into());
+
+    #[test]
+    fn extended() {
+        check(
+            EXTENDED,
+            &[
+                ("ATTRIBUTE a 241.1 string", "a 241.1 string"),
+                ("ATTRIBUTE a 241.1 tlv\nATTRIBUTE b 241.1.2 byte", "b 241.1.2 byte"),
+                ("ATTRIBUTE a 241.1 string has_tag", "! has_tag does not go"),
+                ("BEGIN-VENDOR v format=x\nATTRIBUTE a 1 string", "a 241.26.9.1 string"),
+                ("BEGIN-VENDOR v parent=x\nATTRIBUTE a 1 string", "a 241.26.9.1 string"),
+                ("BEGIN-VENDOR v format=x\nATTRIBUTE a 256 string", "! over 255"),
+                ("BEGIN-VENDOR v format=e", "! e is a extended, not an evs"),
+                ("BEGIN-VENDOR v x", "! unknown option x"),
+                ("ATTRIBUTE a 241.26.9.1 string", "a 241.26.9.1 string"),
+                ("ATTRIBUTE a 241.25 evs", "! evs is for number 26"),
+                ("ATTRIBUTE a 240 extended", "! from 241 on"),
+                ("ATTRIBUTE a 1 string\nATTRIBUTE b 1.2 string", "! holds no others"),
+            ],
+        );
+    }
+
+    #[test]
+    fn values() {
+        /// What the last attribute's names are, and what its numbers print as.
+        fn names(text: &str) -> String {
+            match Dictionary::from_text(text) {
+                Ok(dictionary) => {
+                    let attribute = dictionary.attributes().last().unwrap();
+                    format!(
+                        "{:?} {:?}",
+                        attribute.value_names().collect::<Vec<_>>(),
+                        attribute.values().collect::<Vec<_>>(),
+                    )
+                }
+                Err(error) => format!("! {error}"),
             }
-            if concat && (*vendor != 0 || path.len() > 1) {
-                return Err("concat is for standard attributes".into());
-            }
-            if has_tag && path.len() > 1 {
-                return Err("has_tag does not go with what lives inside another".into());
-            }
-            Ok(())
         }
-        Place::Internal(_) => Ok(()),
-    }
-}
-
-fn read_format(word: &str) -> Result<Format, String> {
-    let wrong = || format!("{word} is no format like format=1,1");
-    let (widths, continuation) = match strip_option(word, "format").ok_or_else(wrong)? {
-        "1,1,c" => ("1,1", true),
-        other if other.ends_with(",c") => return Err("only format=1,1 has continuations".into()),
-        other => (other, false),
-    };
-    let (type_octets, length_octets) = widths.split_once(',').ok_or_else(wrong)?;
-    match (type_octets.parse(), length_octets.parse()) {
-        (Ok(type_octets @ (1 | 2 | 4)), Ok(length_octets @ 0..=2)) => {
-            Ok(Format { type_octets, length_octets, continuation })
+        let a = "ATTRIBUTE a 300 integer\n";
+        let two = "[(\"x\", 1), (\"Y\", 1)] [(1, \"Y\")]";
+        assert_eq!(names(&format!("{a}VALUE a x 1\nVALUE A Y 0x1")), two);
+        assert_eq!(names(&format!("{a}VALUE a x 1\nVALUE a X 1\nVALUE a Y 1")), two);
+        // Before its attribute a value may be changed, and does not print if another can.
+        let early = names(&format!("VALUE a Y 1\n{a}VALUE a x 1\nVALUE a Y 2"));
+        assert_eq!(early, "[(\"x\", 1), (\"Y\", 1)] [(1, \"x\")]");
+        let alias = "VALUE a x 1\nATTRIBUTE b 301 integer\nVALUE-ALIAS b a";
+        assert_eq!(names(&format!("{a}{alias}")), "[(\"x\", 1)] [(1, \"x\")]");
+        assert_eq!(names(&format!("{a}VALUE Server-Config x 1")), "[] []");
+        let cases = [
+            ("VALUE a x 1\nVALUE a X 2", "value X is 1 already"),
+            ("VALUE b x 1", "unknown attribute b"),
+            ("VALUE a x y", "y is no number"),
+            ("ATTRIBUTE b 301 byte\nVALUE b x 256", "256 is too large for b, a byte"),
+            ("ATTRIBUTE b 301 string\nVALUE b x 1", "of type string, which has no values"),
+            ("ATTRIBUTE b 301 short\nVALUE-ALIAS b a", "different types"),
+            ("VALUE-ALIAS b a", "unknown attribute b"),
+        ];
+        for (text, why) in cases {
+            let found = names(&format!("{a}{text}"));
+            assert!(found.starts_with('!') && found.contains(why), "{text}: {found}");
         }
-        _ => Err(wrong()),
     }
-}
 
-fn strip_option<'a>(word: &'a str, option: &str) -> Option<&'a str> {
-    let (key, value) = word.split_once('=')?;
-    key.eq_ignore_ascii_case(option).then_some(value)
+    #[test]
+    fn the_newest_name_answers_to_a_number_and_old_ones_still_parse() {
+        let text = "ATTRIBUTE old 6 integer\nATTRIBUTE new 6 integer\nVALUE old x 1";
+        let dictionary = Dictionary::from_text(text).unwrap();
+        assert_eq!(&*dictionary.standard(6).unwrap().name, "new");
+        let old = dictionary.attribute("OLD").unwrap();
+        assert!(old.same(dictionary.standard(6).unwrap()));
+        assert_eq!(dictionary.attribute("new").unwrap().value_named("X"), Some(1));
+        assert!(dictionary.describe(old).contains("now called new"));
+    }
 }

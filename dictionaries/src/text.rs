@@ -250,3 +250,348 @@ fn scan_digits(text: &str, radix: u32) -> Option<Scanned<'_>> {
 pub(crate) fn is_c_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\x0b' | '\x0c' | '\r')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dictionary::Dictionary;
+
+    /// One attribute of each type, called by its type.
+    pub(crate) fn dictionary() -> Dictionary {
+        let kinds = "string octets ipaddr ipv4prefix ipv6addr ipv6prefix combo-ip integer short \
+                     byte integer64 signed bool date ifid ether abinary tlv vsa";
+        let lines = (300..).zip(kinds.split_whitespace());
+        let mut text: String =
+            lines.map(|(number, kind)| format!("ATTRIBUTE {kind} {number} {kind}\n")).collect();
+        text += "VALUE integer Framed-User 2\nVALUE integer 3Com 3\nVALUE byte MD5-Challenge 4\n";
+        Dictionary::from_text(&text).unwrap()
+    }
+
+    /// Reads texts as values and prints these; `!` stands for an error.
+    fn check(kind: &str, zone: &str, cases: &[(&str, &str)]) {
+        let dictionary = dictionary();
+        let attribute = dictionary.attribute(kind).unwrap();
+        let zone = TimeZone::get(zone).unwrap();
+        for (text, expected) in cases {
+            let printed = match Value::parse(attribute, text, &zone) {
+                Ok(value) => value.print_in(attribute, &zone),
+                Err(error) => format!("! {error}"),
+            };
+            let matches = match expected.strip_prefix("! ") {
+                Some(why) => printed.starts_with('!') && printed.contains(why),
+                None => printed == *expected,
+            };
+            assert!(matches, "{kind} {text:?}: {printed:?}, not {expected:?}");
+        }
+    }
+
+    #[test]
+    fn quotes_are_taken_off_and_back_ticks_reported() {
+        check(
+            "string",
+            "UTC",
+            &[
+                ("plain", "plain"),
+                ("\"double\"", "double"),
+                ("'single'", "single"),
+                ("\"", "\""),
+                ("\"\"", ""),
+                ("''", ""),
+                ("\"open", "\"open"),
+                ("mid\"dle", "mid\"dle"),
+                ("\"a\\\"b\"", "a\"b"),
+                ("'a\\'b'", "a'b"),
+                ("\"a\" b\"", "a"),
+                ("'a'b'", "a"),
+                ("\"a\\\"", "\"a\""),
+                ("`a`", "a"),
+                ("`100%`", "100%"),
+                ("`%{User-Name}`", "! the value is an expansion: %{User-Name}"),
+                ("`%l`", "! the value is an expansion: %l"),
+                ("%{User-Name}", "%{User-Name}"),
+                ("\"%{User-Name}\"", "%{User-Name}"),
+            ],
+        );
+        check("integer", "UTC", &[("\"12\"", "12"), ("'Framed-User'", "Framed-User")]);
+    }
+
+    #[test]
+    fn strings_have_escapes() {
+        check(
+            "string",
+            "UTC",
+            &[
+                ("a\\nb\\rc\\td", "a\nb\rc\td"),
+                ("\\\\", "\\"),
+                ("\\\"", "\""),
+                ("\\101\\102", "AB"),
+                ("\\141\\08", "a\\08"),
+                ("\\999", "\\999"),
+                ("\\q", "\\q"),
+                ("\\x41", "\\x41"),
+                ("\\377", "\\377"),
+                ("'a\\nb'", "a\nb"),
+                ("a\\", "! ends in a backslash"),
+                ("0x6162", "0x6162"),
+                ("h\u{e9}", "h\u{e9}"),
+                (":1:vlan", ":1:vlan"),
+            ],
+        );
+    }
+
+    #[test]
+    fn octets_are_hexadecimal_or_taken_as_they_are() {
+        check(
+            "octets",
+            "UTC",
+            &[
+                ("abc", "0x616263"),
+                ("0x616263", "0x616263"),
+                ("0XaB", "0xab"),
+                ("0x", "0x"),
+                ("", "0x"),
+                ("0x6", "! is no octets"),
+                ("0x6g", "! is no octets"),
+                ("a\\nb", "0x615c6e62"),
+                ("\"0x61\"", "0x61"),
+            ],
+        );
+    }
+
+    #[test]
+    fn integers_wrap_and_have_names() {
+        check(
+            "integer",
+            "UTC",
+            &[
+                ("3600", "3600"),
+                (" 3600 ", "3600"),
+                ("2", "Framed-User"),
+                ("framed-user", "Framed-User"),
+                ("3Com", "3Com"),
+                ("0x10", "16"),
+                ("012", "12"),
+                ("", "0"),
+                ("+5", "5"),
+                ("-1", "4294967295"),
+                ("4294967296", "0"),
+                ("99999999999999999999", "4294967295"),
+                ("3600sec", "! no value named"),
+                ("3600 sec", "! no value named"),
+                ("Framed-User ", "! no value named"),
+                ("0x", "! no value named"),
+                ("0X10", "! no value named"),
+                ("-0x1", "! no value named"),
+                (":1:3", "! no value named"),
+            ],
+        );
+        check(
+            "short",
+            "UTC",
+            &[("65535", "65535"), ("65536", "! too large"), ("-1", "! too large")],
+        );
+        check(
+            "byte",
+            "UTC",
+            &[("255", "255"), ("256", "! too large"), ("md5-challenge", "MD5-Challenge")],
+        );
+        check(
+            "integer64",
+            "UTC",
+            &[
+                ("18446744073709551615", "18446744073709551615"),
+                ("18446744073709551616", "18446744073709551615"),
+                ("-1", "18446744073709551615"),
+                ("12 apples", "12"),
+                ("0x10", "0"),
+                ("", "! is no integer64"),
+                ("x", "! is no integer64"),
+            ],
+        );
+        check(
+            "signed",
+            "UTC",
+            &[("-7", "-7"), ("x", "0"), ("5x", "5"), ("99999999999", "1215752191")],
+        );
+        check(
+            "bool",
+            "UTC",
+            &[("yes", "yes"), ("No", "no"), ("1", "yes"), ("maybe", "! is no bool")],
+        );
+    }
+
+    #[test]
+    fn addresses_are_read_as_the_c_library_reads_them() {
+        check(
+            "ipaddr",
+            "UTC",
+            &[
+                ("10.0.0.1", "10.0.0.1"),
+                ("10.0.0.1/32", "10.0.0.1"),
+                ("10/32", "10.0.0.0"),
+                ("1.2.3.4/ 32", "1.2.3.4"),
+                ("*", "0.0.0.0"),
+                ("10", "0.0.0.10"),
+                ("010", "0.0.0.8"),
+                ("010.1.2.3", "8.1.2.3"),
+                ("10.1", "10.0.0.1"),
+                ("1.2.65535", "1.2.255.255"),
+                ("1.65536", "1.1.0.0"),
+                ("0x0a000001", "10.0.0.1"),
+                ("1.0x10.3.4", "1.16.3.4"),
+                ("4294967296", "0.0.0.0"),
+                ("nas.example.net", "! a host name: nas.example.net"),
+                ("localhost", "! a host name: localhost"),
+                ("10.0.0.1/24", "! is no ipaddr"),
+                ("10.1.1.1 ", "! is no ipaddr"),
+                ("10.1.1.1+", "! is no ipaddr"),
+                ("256.1.1.1", "! is no ipaddr"),
+                ("1.2.3.08", "! is no ipaddr"),
+                ("1.2.3.4.5", "! is no ipaddr"),
+                ("1.2.3.4/", "! is no ipaddr"),
+                ("::1", "! is no ipaddr"),
+                ("", "! is no ipaddr"),
+            ],
+        );
+        check(
+            "ipv4prefix",
+            "UTC",
+            &[
+                ("10.1.2.3/24", "10.1.2.0/24"),
+                ("10/8", "10.0.0.0/8"),
+                ("10.1.2.3", "10.1.2.3/32"),
+                ("10.1.2.3/0", "0.0.0.0/0"),
+                ("10.1.2.3/33", "! is no ipv4prefix"),
+                ("*/0", "! is no ipv4prefix"),
+            ],
+        );
+        check(
+            "ipv6addr",
+            "UTC",
+            &[
+                ("2001:DB8::1", "2001:db8::1"),
+                ("2001:db8::1/128", "2001:db8::1"),
+                ("*", "::"),
+                ("::ffff:1.2.3.4", "::ffff:1.2.3.4"),
+                ("::1.2.3.4", "::1.2.3.4"),
+                ("::1", "::1"),
+                ("host", "! a host name: host"),
+                ("2001:db8::1/64", "! is no ipv6addr"),
+                ("1.2.3.4", "! is no ipv6addr"),
+                ("::1 ", "! is no ipv6addr"),
+            ],
+        );
+        check(
+            "ipv6prefix",
+            "UTC",
+            &[
+                ("2001:db8:1:2:3::1/48", "2001:db8:1::/48"),
+                ("2001:db8::1", "2001:db8::1/128"),
+                ("::/0", "::/0"),
+                ("2001:db8::/", "::/0"),
+                ("2001:db8::/129", "! is no ipv6prefix"),
+            ],
+        );
+        check(
+            "combo-ip",
+            "UTC",
+            &[
+                ("10.0.0.1", "10.0.0.1"),
+                ("2001:db8::1", "2001:db8::1"),
+                ("10", "0.0.0.10"),
+                ("*", "! is no combo-ip"),
+            ],
+        );
+        check(
+            "ifid",
+            "UTC",
+            &[
+                ("1:2:3:FFFF", "1:2:3:ffff"),
+                ("0001:0:0:0", "1:0:0:0"),
+                ("1:2:3", "! is no ifid"),
+                ("1:2:3:4:5", "! is no ifid"),
+                ("12345:2:3:4", "! is no ifid"),
+            ],
+        );
+        check(
+            "ether",
+            "UTC",
+            &[
+                ("00:11:22:aA:bb:cc", "00:11:22:aa:bb:cc"),
+                ("00:11:22", "00:11:22:00:00:00"),
+                ("1:2:FF", "01:02:ff:00:00:00"),
+                ("1234567890123456", "00:04:62:d5:3c:8a"),
+                ("00-11-22-aa-bb-cc", "! is no ether"),
+                ("00:11:22:aa:bb:cc:dd", "! is no ether"),
+                ("0:1:2:3:4:5", "! is no ether"),
+            ],
+        );
+    }
+
+    #[test]
+    fn dates_are_local_and_name_the_month() {
+        let cases = [
+            ("0", "Jan  1 1970 01:00:00 CET"),
+            ("1700000000", "Nov 14 2023 23:13:20 CET"),
+            ("12 Dec 2024", "Dec 12 2024 00:00:00 CET"),
+            ("dec 12 2024 10:11", "Dec 12 2024 10:11:00 CET"),
+            ("10:11:12 12 December 2024", "Dec 12 2024 10:11:12 CET"),
+            ("2024 12 Dec", "Dec 12 2024 00:00:00 CET"),
+            ("Dec 12 2024 10:11:12 UTC", "Dec 12 2024 10:11:12 CET"),
+            ("Sep  1 2024", "Sep  1 2024 00:00:00 CEST"),
+            ("31 Feb 2024", "Mar  2 2024 00:00:00 CET"),
+            ("Dec 12 2024 25:61:61", "Dec 13 2024 02:02:01 CET"),
+            ("Mar 31 2024 02:30", "Mar 31 2024 03:30:00 CEST"),
+            ("Oct 27 2024 02:30", "Oct 27 2024 02:30:00 CET"),
+            ("Jan 1 2200", "Nov 24 2063 17:31:44 CET"),
+            ("-1", "Feb  7 2106 07:28:15 CET"),
+            ("", "Jan  1 1970 01:00:00 CET"),
+            ("2024-12-31", "! is no date"),
+            ("31/12/2024", "! is no date"),
+            ("12 Dec 24", "! is no date"),
+            ("12 Foo 2024", "! is no date"),
+            ("Dec 32 2024", "! is no date"),
+            ("Dec 12 2024 10", "! is no date"),
+            ("1700000000 ", "! is no date"),
+            ("1 Jan 99999", "! is no date"),
+        ];
+        check("date", "Europe/Berlin", &cases);
+        check("date", "UTC", &[("Dec 12 2024", "Dec 12 2024 00:00:00 UTC")]);
+    }
+
+    #[test]
+    fn filters_are_words_or_octets() {
+        let generic = "generic in drop 14 ffffffffffff 080020aabbcc";
+        let ipx = "ipx in forward srcipxnet 0x1234 srcipxnode 0x00112233ff01 srcipxsock = 0x0452";
+        check(
+            "abinary",
+            "UTC",
+            &[
+                ("ip in forward", "ip in forward 0"),
+                ("IP OUT DROP tcp est", "ip out drop tcp est"),
+                (
+                    "ip out forward srcip 10.0.0.1/24 dstip 10.1.1.1 tcp dstport = 80 srcport > www",
+                    "ip out forward srcip 10.0.0.1/24 dstip 10.1.1.1/8 tcp srcport > 80 dstport = 80",
+                ),
+                ("ip in forward 17", "ip in forward udp"),
+                (generic, &format!("{generic} ==")),
+                (&format!("{generic} != more"), &format!("{generic} != more")),
+                (ipx, ipx),
+                ("0x010101", "ip in forward 0"),
+                ("0xab", "?? out drop"),
+                ("ip in", "! is no abinary"),
+                ("ip in forward tcp udp", "! is no abinary"),
+                ("ip in forward srcip 10.0.0.1/33", "! is no abinary"),
+                ("ip in forward tcp dstport = http", "! is no abinary"),
+                ("generic in drop 14 ffff 0800", "! is no abinary"),
+                ("", "! is no abinary"),
+            ],
+        );
+    }
+
+    #[test]
+    fn what_holds_attributes_takes_no_text() {
+        check("tlv", "UTC", &[("0x0103ff", "! holds attributes")]);
+        check("vsa", "UTC", &[("x", "! holds attributes")]);
+    }
+}

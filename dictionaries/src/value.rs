@@ -113,7 +113,7 @@ impl Value {
             let (octets, next) = after.split_at_checked(usize::from(length.checked_sub(2)?))?;
             rest = next;
             let number = u32::from(*number);
-            let raw = || Some(Dictionary::unknown(attribute.place.child(number)?));
+            let raw = || Some(dictionary.unknown_at(attribute.place.child(number)?));
             let child = dictionary.child(attribute, number).cloned().or_else(raw)?;
             let decoded = Value::decode(&child, octets)
                 .or_else(|| Value::decode_tlv(dictionary, &child, octets));
@@ -206,4 +206,103 @@ fn ipv4(octets: &[u8]) -> Option<Ipv4Addr> {
 
 fn ipv6(octets: &[u8]) -> Option<Ipv6Addr> {
     <[u8; 16]>::try_from(octets).ok().map(Ipv6Addr::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    fn octets(hex: &str) -> Vec<u8> {
+        crate::text::hex(hex).unwrap().into()
+    }
+
+    /// Decodes, prints, and encodes again; `!` stands for malformed.
+    fn check(name: &str, cases: &[(&str, &str)]) {
+        let dictionary = Dictionary::shipped();
+        let attribute = dictionary.attribute(name).unwrap();
+        for (hex, expected) in cases {
+            let value = Value::decode(attribute, &octets(hex))
+                .or_else(|| Value::decode_tlv(&dictionary, attribute, &octets(hex)));
+            let printed = match &value {
+                Some(value) => value.print_quoted(attribute, &TimeZone::UTC),
+                None => "!".into(),
+            };
+            assert_eq!(printed, *expected, "{name} {hex}");
+            let mut again = Vec::new();
+            if let Some(value) = value {
+                value.encode(&mut again);
+                assert_eq!(Value::decode(attribute, &again).unwrap_or(value.clone()), value);
+            }
+        }
+    }
+
+    #[test]
+    fn the_wire_is_read_as_freeradius_reads_it() {
+        check(
+            "User-Name",
+            &[("68c3a9", "\"h\u{e9}\""), ("ff00", "\"\\377\""), ("0a22", "\"\\n\\\"\"")],
+        );
+        check("Class", &[("0102", "0x0102"), ("", "0x")]);
+        check("Service-Type", &[("00000002", "Framed-User"), ("000003e7", "999"), ("000002", "!")]);
+        check("Tunnel-Type", &[("00000003", "L2TP"), ("000003", "L2TP"), ("0003", "!")]);
+        check("Framed-IP-Address", &[("01020304", "1.2.3.4"), ("010203", "!")]);
+        check("Event-Timestamp", &[("ffffffff", "\"Feb  7 2106 06:28:15 UTC\"")]);
+        check("Framed-Interface-Id", &[("000100020003ffff", "1:2:3:ffff"), ("00", "!")]);
+        check("MIP6-Feature-Vector", &[("0000000000000001", "1"), ("01", "!")]);
+        check(
+            "Ascend-Data-Filter",
+            &[("01", "\"0x01\""), (&format!("010101{}", "00".repeat(29)), "\"ip in forward 0\"")],
+        );
+        check(
+            "MS-CHAP-MPPE-Keys",
+            &[("00", "!"), (&"ab".repeat(32), &format!("0x{}", "ab".repeat(24)))],
+        );
+        check("Fortinet-WirelessController-Device-MAC", &[("001122334455", "00:11:22:33:44:55")]);
+    }
+
+    #[test]
+    fn prefixes_may_be_short() {
+        check(
+            "Framed-IPv6-Prefix",
+            &[
+                ("004020010db800000000", "2001:db8::/64"),
+                ("000820", "2000::/8"),
+                ("0000", "::/0"),
+                ("014020010db8", "2001:db8::/64"),
+                (
+                    "0040 20010db8000000000000000000000001".replace(' ', "").as_str(),
+                    "2001:db8::1/64",
+                ),
+                ("0081", "!"),
+                ("00", "!"),
+                (&format!("0080{}", "ff".repeat(17)), "!"),
+            ],
+        );
+        check(
+            "PMIP6-Home-IPv4-HoA",
+            &[("001801020304", "1.2.3.4/24"), ("002101020304", "!"), ("0018010203", "!")],
+        );
+    }
+
+    #[test]
+    fn tlvs_hold_pairs() {
+        check(
+            "WiMAX-Capability",
+            &[
+                ("0105312e30", "{ WiMAX-Release = \"1.0\" }"),
+                (
+                    "010361020300fe03ff",
+                    "{ WiMAX-Release = \"a\", WiMAX-Accounting-Capabilities = No-Accounting, \
+                 Attr-26.24757.1.254 = 0xff }",
+                ),
+                ("02040000", "{ Attr-26.24757.1.2 = 0x0000 }"),
+                ("", "{  }"),
+                ("0101", "!"),
+                ("010661", "!"),
+                ("01", "!"),
+            ],
+        );
+    }
 }
