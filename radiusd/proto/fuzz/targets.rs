@@ -42,7 +42,7 @@ pub fn packet(octets: &[u8]) -> u64 {
         assert!(back.ends_with(&sent) || reply.octets().len() + 18 > 4096);
     }
 
-    let chap = Chap::find(&packet).map(|chap| chap.check(b"hello"));
+    let chap = Chap::find(&packet).map(|chap| chap.is_ok_and(|chap| chap.check(b"hello")));
     let mschap = MsChap::find(&packet).map(|login| match login {
         Ok(MsChap::V1(login)) => login.check(&[7; 16]),
         Ok(MsChap::V2(login)) => {
@@ -287,7 +287,17 @@ fn is_strict(pairs: &[Pair]) -> bool {
         [one, other] => joins(&one.attribute) && one.attribute.same(&other.attribute),
         _ => false,
     };
-    !pairs.iter().any(|pair| loose(&pair.attribute)) && !pairs.windows(2).any(adjacent)
+    let alters = |pair: &Pair| pair.tag.is_none() && pair.attribute.flags.has_tag;
+    !pairs.iter().any(|pair| loose(&pair.attribute) || alters(pair) && is_like_a_tag(&pair.value))
+        && !pairs.windows(2).any(adjacent)
+}
+
+/// Without a tag, as FreeRADIUS reads and sends them: numbers lose an octet, strings get a tag.
+fn is_like_a_tag(value: &Value) -> bool {
+    match value {
+        Value::Integer(number) => *number > 0xff_ffff,
+        _ => matches!(value.as_octets(), Some([0..0x20, _, ..])),
+    }
 }
 
 fn kind(pair: &Pair) -> u64 {

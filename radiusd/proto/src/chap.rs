@@ -14,14 +14,18 @@ pub struct Chap<'a> {
     pub challenge: &'a [u8],
 }
 
+/// CHAP-Password isn't 17 octets: a login that must fail.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WrongLength;
+
 impl<'a> Chap<'a> {
-    /// `None`: no CHAP-Password, or one that isn't 17 octets. The challenge is CHAP-Challenge,
-    /// else the Request Authenticator.
-    pub fn find(packet: &Packet<'a>) -> Option<Chap<'a>> {
-        let (&identifier, response) = packet.find(CHAP_PASSWORD)?.split_first()?;
-        let response = response.try_into().ok()?;
+    /// `None`: no CHAP login. The challenge is CHAP-Challenge, else the Request Authenticator.
+    pub fn find(packet: &Packet<'a>) -> Option<Result<Chap<'a>, WrongLength>> {
+        let octets: Result<&[u8; 17], _> = packet.find(CHAP_PASSWORD)?.try_into();
         let challenge = packet.find(CHAP_CHALLENGE).unwrap_or(packet.authenticator());
-        Some(Chap { identifier, response, challenge })
+        let Ok(&[identifier, ..]) = octets else { return Some(Err(WrongLength)) };
+        let response = octets.ok()?.last_chunk::<16>()?;
+        Some(Ok(Chap { identifier, response, challenge }))
     }
 
     pub fn check(&self, password: &[u8]) -> bool {

@@ -45,23 +45,23 @@ pub struct V2<'a> {
 /// Why an MS-CHAP login cannot be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unreadable {
-    /// A response whose challenge is missing or has the wrong length.
+    /// The challenge is shorter than 8 octets, or 16 in version 2.
     Challenge,
-    /// A response that isn't 50 octets.
+    /// The response is shorter than 50 octets.
     Response,
 }
 
 impl<'a> MsChap<'a> {
-    /// `None`: no MS-CHAP login. With both versions present, the first counts.
+    /// `None`: no MS-CHAP login, which takes a challenge and a response. With both versions
+    /// present, the first counts. What is behind the right length is passed over.
     pub fn find(packet: &Packet<'a>) -> Option<Result<MsChap<'a>, Unreadable>> {
         let challenge = packet.find_vendor(MICROSOFT, MS_CHAP_CHALLENGE);
         let first = packet.find_vendor(MICROSOFT, MS_CHAP_RESPONSE);
         let second = packet.find_vendor(MICROSOFT, MS_CHAP2_RESPONSE);
-        match (challenge, first, second) {
+        match (challenge?, first, second) {
+            (challenge, Some(response), _) => Some(V1::read(challenge, response)),
+            (challenge, None, Some(response)) => Some(V2::read(challenge, response)),
             (_, None, None) => None,
-            (None, _, _) => Some(Err(Unreadable::Challenge)),
-            (Some(challenge), Some(response), _) => Some(V1::read(challenge, response)),
-            (Some(challenge), None, Some(response)) => Some(V2::read(challenge, response)),
         }
     }
 }
@@ -69,7 +69,7 @@ impl<'a> MsChap<'a> {
 impl<'a> V1<'a> {
     fn read(challenge: &'a [u8], response: &'a [u8]) -> Result<MsChap<'a>, Unreadable> {
         let challenge = challenge.first_chunk::<8>().ok_or(Unreadable::Challenge)?;
-        let response: &[u8; 50] = response.try_into().map_err(|_| Unreadable::Response)?;
+        let response = response.first_chunk::<50>().ok_or(Unreadable::Response)?;
         let [identifier, flags, ..] = *response;
         let nt = response.last_chunk::<24>().filter(|_| flags & 1 == 1);
         Ok(MsChap::V1(V1 { identifier, challenge, response: nt }))
@@ -84,7 +84,7 @@ impl<'a> V1<'a> {
 impl<'a> V2<'a> {
     fn read(challenge: &'a [u8], response: &'a [u8]) -> Result<MsChap<'a>, Unreadable> {
         let challenge = challenge.first_chunk::<16>().ok_or(Unreadable::Challenge)?;
-        let octets: &[u8; 50] = response.try_into().map_err(|_| Unreadable::Response)?;
+        let octets = response.first_chunk::<50>().ok_or(Unreadable::Response)?;
         let [identifier, ..] = *octets;
         let peer = octets.get(2..).and_then(|rest| rest.first_chunk::<16>());
         let peer_challenge = peer.ok_or(Unreadable::Response)?;

@@ -291,12 +291,11 @@ fn decode(
         [tag, a, b, c] if attribute.kind == Kind::Integer && *tag < 0x20 => {
             (*tag, Cow::Owned(vec![0, *a, *b, *c]))
         }
-        _ if attribute.kind == Kind::Integer => return None,
         [tag, rest @ ..] if flags.encrypt == Encrypt::Tunnel => (*tag, Cow::Borrowed(rest)),
-        // Without its 0 this would read as another tag.
-        [0, 0..0x20, _, ..] => (0, Cow::Borrowed(octets)),
-        // RFC 2868 §3.3: a first octet above 0x1f belongs to the string.
-        [tag, rest @ ..] if *tag < 0x20 && !rest.is_empty() => (*tag, Cow::Borrowed(rest)),
+        // RFC 2868 §3.3: a first octet above 0x1f belongs to the value.
+        [tag, rest @ ..] if attribute.kind != Kind::Integer && *tag < 0x20 && !rest.is_empty() => {
+            (*tag, Cow::Borrowed(rest))
+        }
         _ => (0, Cow::Borrowed(octets)),
     };
     let clear = reveal(attribute, &octets, secret, authenticator)?;
