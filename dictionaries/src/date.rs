@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
+use jiff::{Span, Timestamp, ToSpan};
 
 use crate::text::{scan, scan_signed};
 
@@ -41,7 +41,7 @@ pub(crate) fn read(text: &str, zone: &TimeZone) -> Option<u32> {
         .to_datetime(jiff::civil::Time::midnight())
         .checked_add(days.days())
         .ok()?
-        .checked_add(seconds.seconds())
+        .checked_add(Span::new().try_seconds(seconds).ok()?)
         .ok()?;
     // The C library takes standard time where the clock shows an hour twice.
     let then = zone.to_ambiguous_timestamp(local).later().ok()?.as_second();

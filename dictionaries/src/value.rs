@@ -190,13 +190,12 @@ fn encode_child(pair: &Pair, out: &mut Vec<u8>) {
     out.extend_from_slice(&octets);
 }
 
-/// Checks `octets[n]`. The method of User-Password pads, so there the rest is cut.
+/// The method of User-Password pads `octets[n]`: there the rest is cut. Otherwise another length
+/// passes, as it does in FreeRADIUS.
 fn fixed_length<'a>(attribute: &Attribute, octets: &'a [u8]) -> Option<&'a [u8]> {
-    match attribute.flags.length.map(usize::from) {
-        None => Some(octets),
-        Some(length) if octets.len() == length => Some(octets),
-        Some(length) if attribute.flags.encrypt == Encrypt::User => octets.get(..length),
-        Some(_) => None,
+    match attribute.flags.length {
+        Some(length) if attribute.flags.encrypt == Encrypt::User => octets.get(..length.into()),
+        _ => Some(octets),
     }
 }
 

@@ -213,7 +213,7 @@ const KINDS: [&str; 23] = [
     "Framed-Interface-Id",
     "WiMAX-PFDv2-Src-MAC-Address",
     "Ascend-Data-Filter",
-    "MS-CHAP-MPPE-Keys",
+    "MS-CHAP-Response",
     "Tunnel-Type",
     "Tunnel-Password",
     "Vendor-Specific",
