@@ -178,7 +178,11 @@ impl Draft {
             .attributes
             .into_iter()
             .map(|Entry { name, place, kind, flags }| {
-                let names = names_of(&place);
+                // Of several attributes at one place some may not be numbers.
+                let names = match kind {
+                    Kind::Integer | Kind::Short | Kind::Byte => names_of(&place),
+                    _ => Names::none(),
+                };
                 let format = Vendor::format_of(&self.vendors, &place);
                 Arc::new(Attribute { name, place, kind, flags, format, names })
             })
