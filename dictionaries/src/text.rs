@@ -554,6 +554,8 @@ mod tests {
             ("Dec 12 2024 10", "! is no date"),
             ("1700000000 ", "! is no date"),
             ("1 Jan 99999", "! is no date"),
+            ("Dec 12 2024 2147483647:59", "! is no date"),
+            ("Dec 12 2024 -2147483648:0", "! is no date"),
         ];
         check("date", "Europe/Berlin", &cases);
         check("date", "UTC", &[("Dec 12 2024", "Dec 12 2024 00:00:00 UTC")]);
