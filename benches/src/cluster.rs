@@ -71,9 +71,8 @@ impl Cluster {
         postgres.args(["-p", &port.to_string(), "-D"]).arg(&data);
         let process = Process::start("PostgreSQL", &mut postgres, &folder.join("postgres.log"))?;
         let mut process = process.ended_by(Signal::SIGINT);
-        process.await_ready(Duration::from_secs(30), || {
-            Connection::open(port, "postgres").is_ok()
-        })?;
+        process
+            .await_ready(Duration::from_secs(30), || Connection::open(port, "postgres").is_ok())?;
         let version = Connection::open(port, "postgres")?.query("SHOW server_version")?;
         let version = version.into_iter().flatten().flatten().next().unwrap_or_default();
         Ok(Cluster { process, port, version })
@@ -129,9 +128,8 @@ impl Cluster {
     pub fn copy(&self, template: &str, database: &str) -> Result<()> {
         let mut server = self.connect("postgres")?;
         server.query(&format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"))?;
-        server.query(&format!(
-            "CREATE DATABASE {database} TEMPLATE {template} STRATEGY FILE_COPY"
-        ))?;
+        server
+            .query(&format!("CREATE DATABASE {database} TEMPLATE {template} STRATEGY FILE_COPY"))?;
         server.query("CHECKPOINT")?;
         Ok(())
     }

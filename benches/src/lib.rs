@@ -5,18 +5,26 @@
 //! `null` are the ceilings of the network side, `upsert` is the store's. `cluster` seeds PostgreSQL, `freeradius` and
 //! `ours` run the two servers on it in turn; `compare` is the run, `report` and `plot` tell it.
 
-pub mod wire;
-mod mschap;
-pub mod traffic;
-pub mod sessions;
-mod random;
-mod histogram;
 mod batch;
-mod lines;
-pub mod generator;
+mod cluster;
+pub mod compare;
+mod contest;
 pub mod echo;
-pub mod process;
+mod freeradius;
+pub mod generator;
+mod histogram;
+mod lines;
+mod machine;
+mod mschap;
+pub mod null;
+mod ours;
+pub mod plot;
+mod process;
+mod random;
+pub mod report;
+pub mod results;
+pub mod sessions;
 mod sql;
-pub mod cluster;
-pub mod upsert;
-pub mod freeradius;
+pub mod traffic;
+mod upsert;
+pub mod wire;

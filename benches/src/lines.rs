@@ -26,7 +26,11 @@ pub struct Slot {
 /// What a datagram that came back was.
 pub enum Settled {
     /// A verified reply: since when it was due, whether it was the expected one, whether signed.
-    Reply { due: u64, right: bool, signed: bool },
+    Reply {
+        due: u64,
+        right: bool,
+        signed: bool,
+    },
     Forged,
     /// Nothing waits for it (any more).
     Stray,

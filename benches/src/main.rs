@@ -1,24 +1,58 @@
 //! `benches`: the comparison, and its parts one by one.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
+use benches::compare::Plan;
 use benches::generator::{Generator, Load, Outcome};
+use benches::results::Case;
 use benches::sessions::Sessions;
 use benches::traffic::{Logins, Method, Traffic};
-use benches::{echo, generator};
+use benches::{echo, generator, null, plot, report};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 #[derive(Parser)]
 #[command(about = "The load, and what it measures, FreeRADIUS beside us in one run")]
 struct Options {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    compare: CompareOptions,
+}
+
+#[derive(Args)]
+struct CompareOptions {
+    /// Two to three minutes instead of half an hour: to see that all is well, not to publish.
+    #[arg(long)]
+    quick: bool,
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Only these.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    cases: Vec<Case>,
+    /// Rows of radacct in the full database.
+    #[arg(long)]
+    sessions: Option<u32>,
+    /// FreeRADIUS's threads, each with its connection.
+    #[arg(long)]
+    peer_threads: Option<usize>,
+    /// This program, instead of the one built here.
+    #[arg(long)]
+    radiusd: Option<PathBuf>,
+    /// FreeRADIUS and the ceilings alone.
+    #[arg(long)]
+    without_radiusd: bool,
+    /// Where RESULTS.md and results.svg are written.
+    #[arg(long, default_value = env!("CARGO_MANIFEST_DIR"))]
+    output: PathBuf,
 }
 
 #[derive(Subcommand)]
 enum Command {
+    /// FreeRADIUS and radiusd in turn on one PostgreSQL, and the ceilings (what happens when nothing is said).
+    Compare(CompareOptions),
     /// Load on any server, with what it saw.
     Load(LoadOptions),
     /// A UDP echo server on loopback.
@@ -28,7 +62,15 @@ enum Command {
         #[arg(long)]
         single: bool,
     },
+    /// A RADIUS server on loopback that decides nothing.
+    Null {
+        port: u16,
+        #[arg(long, default_value = SECRET)]
+        secret: String,
+    },
 }
+
+const SECRET: &str = "bench-secret";
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Kind {
@@ -44,7 +86,7 @@ struct LoadOptions {
     target: SocketAddr,
     #[arg(long, value_enum, default_value = "pap")]
     kind: Kind,
-    #[arg(long, default_value = "bench-secret")]
+    #[arg(long, default_value = SECRET)]
     secret: String,
     /// Users `user000000` and on, as benches/seed/policy.sql writes them.
     #[arg(long, default_value_t = 100_000)]
@@ -68,11 +110,33 @@ struct LoadOptions {
 }
 
 fn main() -> Result<()> {
-    match Options::parse().command {
+    let options = Options::parse();
+    match options.command.unwrap_or(Command::Compare(options.compare)) {
+        Command::Compare(options) => compare(options),
         Command::Load(options) => load(&options),
         Command::Echo { port, single: false } => echo::batched(port),
         Command::Echo { port, single: true } => echo::single(port),
+        Command::Null { port, secret } => null::serve(port, secret.as_bytes()),
     }
+}
+
+fn compare(options: CompareOptions) -> Result<()> {
+    let mut plan = if options.quick { Plan::quick() } else { Plan::full() };
+    plan.rounds = options.rounds.unwrap_or(plan.rounds);
+    plan.sessions = options.sessions.unwrap_or(plan.sessions);
+    plan.peer_threads = options.peer_threads.unwrap_or(plan.peer_threads);
+    plan.radiusd = options.radiusd;
+    plan.without_ours = options.without_radiusd;
+    if !options.cases.is_empty() {
+        plan.cases = options.cases;
+    }
+    let results = benches::compare::compare(&plan)?;
+    let now = std::process::Command::new("date").args(["-u", "+%F %R UTC"]).output()?;
+    let text = report::markdown(&results, String::from_utf8_lossy(&now.stdout).trim());
+    println!("{text}");
+    std::fs::write(options.output.join("RESULTS.md"), text)?;
+    std::fs::write(options.output.join("results.svg"), plot::svg(&results))?;
+    Ok(())
 }
 
 fn load(options: &LoadOptions) -> Result<()> {

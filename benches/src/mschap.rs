@@ -18,11 +18,8 @@ impl Exchange {
     pub fn new(user: &[u8], password: &str, challenge: [u8; 16], peer: [u8; 16]) -> Exchange {
         let unicode: Vec<u8> = password.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let hash: [u8; 16] = Md4::digest(unicode).into();
-        let short = Sha1::new()
-            .chain_update(peer)
-            .chain_update(challenge)
-            .chain_update(user)
-            .finalize();
+        let short =
+            Sha1::new().chain_update(peer).chain_update(challenge).chain_update(user).finalize();
         let answer = challenge_response(&short[..8], &hash);
         let mut response = [0; 50];
         response[2..18].copy_from_slice(&peer);

@@ -82,7 +82,6 @@ impl Drop for Process {
 pub struct Usage {
     pub cpu_us: f64,
     pub peak_rss_mib: f64,
-    pub rss_mib: f64,
 }
 
 impl Usage {
@@ -95,7 +94,7 @@ impl Usage {
             number.unwrap_or_default() / 1024.0
         };
         let ticks = Stat::of(pid).map_or(0, |stat| stat.own);
-        Usage { cpu_us: micros(ticks), peak_rss_mib: mib("VmHWM:"), rss_mib: mib("VmRSS:") }
+        Usage { cpu_us: micros(ticks), peak_rss_mib: mib("VmHWM:") }
     }
 
     /// CPU time of a process and all its children, ended ones included.

@@ -168,6 +168,14 @@ impl Audit {
     }
 }
 
+impl std::fmt::Display for Audit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Audit { sessions, acknowledged, missing, doubled, wrong } = self;
+        write!(f, "{acknowledged} of {sessions} sessions acknowledged: {missing} missing, ")?;
+        write!(f, "{doubled} doubled, {wrong} wrong")
+    }
+}
+
 /// One row of radacct, as far as it matters here.
 pub struct Row {
     pub id: u32,

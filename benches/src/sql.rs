@@ -72,7 +72,11 @@ impl Connection {
         Ok(rows)
     }
 
-    pub fn query_each(&mut self, sql: &str, mut each: impl FnMut(Vec<Option<String>>)) -> Result<()> {
+    pub fn query_each(
+        &mut self,
+        sql: &str,
+        mut each: impl FnMut(Vec<Option<String>>),
+    ) -> Result<()> {
         self.message(b'Q', |body| {
             body.extend(sql.bytes());
             body.push(0);
@@ -138,7 +142,9 @@ impl Connection {
             match head[0] {
                 b'D' => row(&body),
                 b'E' => error = Some(String::from_utf8_lossy(&body).replace('\0', " ")),
-                b'R' if body.get(..4) != Some(&[0, 0, 0, 0]) => bail!("PostgreSQL wants a password"),
+                b'R' if body.get(..4) != Some(&[0, 0, 0, 0]) => {
+                    bail!("PostgreSQL wants a password")
+                }
                 b'Z' => break,
                 _ => {}
             }

@@ -59,7 +59,9 @@ pub enum Method {
 enum Order {
     Random,
     /// Each user once, so that every one is cold.
-    Once { next: u32 },
+    Once {
+        next: u32,
+    },
 }
 
 pub struct Logins {

@@ -83,8 +83,9 @@ struct Writer {
 impl Writer {
     fn new(mut connection: Connection, client: u32) -> Result<Writer> {
         connection.prepare(UPSERT)?;
-        let kinds =
-            [TEXT, TEXT, TEXT, TEXT, TEXT, BIGINT, BIGINT, BIGINT, BIGINT, BIGINT, TEXT, TEXT, TEXT];
+        let kinds = [
+            TEXT, TEXT, TEXT, TEXT, TEXT, BIGINT, BIGINT, BIGINT, BIGINT, BIGINT, TEXT, TEXT, TEXT,
+        ];
         Ok(Writer {
             connection,
             client,
@@ -109,8 +110,10 @@ impl Writer {
             rows.push(self.open.swap_remove(at));
         }
         // The order in which a careful writer locks: by the unique id.
-        let mut named: Vec<([u8; 32], u32, u8)> =
-            rows.iter().map(|&(session, age)| (unique(self.client, session), session, age)).collect();
+        let mut named: Vec<([u8; 32], u32, u8)> = rows
+            .iter()
+            .map(|&(session, age)| (unique(self.client, session), session, age))
+            .collect();
         named.sort_unstable();
         self.columns.iter_mut().for_each(Array::clear);
         for (unique, session, age) in &named {
@@ -155,8 +158,10 @@ impl Writer {
 /// Something that looks and sorts like an Acct-Unique-Session-Id.
 fn unique(client: u32, session: u32) -> [u8; 32] {
     use md5::{Digest, Md5};
-    let digest =
-        Md5::new().chain_update(client.to_be_bytes()).chain_update(session.to_be_bytes()).finalize();
+    let digest = Md5::new()
+        .chain_update(client.to_be_bytes())
+        .chain_update(session.to_be_bytes())
+        .finalize();
     let mut text = [0; 32];
     for (octet, pair) in digest.iter().zip(text.chunks_exact_mut(2)) {
         pair[0] = b"0123456789abcdef"[usize::from(octet >> 4)];

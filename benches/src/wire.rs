@@ -92,15 +92,15 @@ pub enum Verdict {
 
 impl Keys {
     pub fn new(secret: &[u8]) -> Keys {
-        let signing = Hmac::<Md5>::new_from_slice(secret).unwrap_or_else(|_| {
-            unreachable!("HMAC takes keys of any length")
-        });
+        let signing = Hmac::<Md5>::new_from_slice(secret)
+            .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
         Keys { secret: secret.to_vec(), hiding: Md5::new_with_prefix(secret), signing }
     }
 
     /// RFC 2865 §5.2, for passwords of at most 16 octets.
     pub fn hide(&self, password: &[u8], authenticator: &[u8; 16]) -> [u8; 16] {
-        let mut hidden: [u8; 16] = self.hiding.clone().chain_update(authenticator).finalize().into();
+        let mut hidden: [u8; 16] =
+            self.hiding.clone().chain_update(authenticator).finalize().into();
         for (octet, clear) in hidden.iter_mut().zip(password) {
             *octet ^= clear;
         }
@@ -204,9 +204,8 @@ mod tests {
             "010000380f403f9473978057bd83d5cb98f4227a01066e656d6f02120dbe708d93d413ce\
              3196e43f782a0aee0406c0a80110050600000003",
         );
-        let accept = decode(
-            "0200002686fe220e7624ba2a1005f6bf9b55e0b20606000000010f06000000000e06c0a80103",
-        );
+        let accept =
+            decode("0200002686fe220e7624ba2a1005f6bf9b55e0b20606000000010f06000000000e06c0a80103");
         let keys = Keys::new(b"xyzzy5461");
         assert_eq!(keys.verify(&request, &accept), Verdict::Unsigned);
         let authenticator: [u8; 16] = request[4..20].try_into().unwrap();
@@ -218,6 +217,8 @@ mod tests {
     }
 
     fn decode(hex: &str) -> Vec<u8> {
-        (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect()
+        (0..hex.len() / 2)
+            .map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap())
+            .collect()
     }
 }
