@@ -1,0 +1,19 @@
+//! What the stories stand on: private databases, the daemon, FreeRADIUS beside it, and a NAS.
+//!
+//! `scratch` gives directories, ports and child processes that don't outlive the tests;
+//! `postgres` a private cluster; `sql` a session of another program on either store;
+//! `freeradius` the reference; `daemon` what is tested; `site` both stores with one face;
+//! `ask` a request as text, `nas` what sends it and reads the answer; `radclient` FreeRADIUS's
+//! own client; `sign` RADIUS's signatures, written a second time; `random` numbers that a seed repeats.
+
+pub mod ask;
+pub mod daemon;
+pub mod freeradius;
+pub mod nas;
+pub mod postgres;
+pub mod radclient;
+pub mod random;
+pub mod scratch;
+pub mod sign;
+pub mod site;
+pub mod sql;

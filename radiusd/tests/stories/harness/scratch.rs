@@ -1,0 +1,123 @@
+//! Directories, ports and child processes that don't outlive the tests.
+
+use std::ffi::OsStr;
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, Mutex, mpsc};
+use std::time::{Duration, Instant};
+use std::{fs, process, thread};
+
+/// A new directory of its own that other users may enter: PostgreSQL refuses to run as root.
+pub fn directory(name: &str) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        sweep();
+        std::env::temp_dir().join(format!("radiusd-tests-{}", process::id()))
+    });
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let directory = ROOT.join(format!("{name}-{count}"));
+    fs::create_dir_all(&directory).expect("a scratch directory");
+    directory
+}
+
+/// Removes what earlier runs, ended since, have left behind.
+fn sweep() {
+    let entries = fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
+    for entry in entries {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let Some(pid) = name.strip_prefix("radiusd-tests-") else { continue };
+        if !Path::new("/proc").join(pid).exists() {
+            fs::remove_dir_all(entry.path()).ok();
+        }
+    }
+}
+
+/// A port that nothing uses, neither by UDP nor by TCP, and that is given out once.
+pub fn port() -> u16 {
+    static NEXT: LazyLock<AtomicU32> = LazyLock::new(|| AtomicU32::new(process::id() * 97));
+    loop {
+        // Below the range that the kernel hands to clients, which would collide by chance.
+        let port = 10_000 + (NEXT.fetch_add(1, Ordering::Relaxed) % 20_000) as u16;
+        let udp = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port));
+        let tcp = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port));
+        if udp.is_ok() && tcp.is_ok() {
+            return port;
+        }
+    }
+}
+
+/// A process that gets `signal` when the tests end, however they end.
+pub struct Process {
+    command: Command,
+}
+
+impl Process {
+    pub fn new(signal: &str, user: Option<&str>, program: &str) -> Process {
+        let mut command = Command::new("setpriv");
+        command.arg("--pdeathsig").arg(signal);
+        if let Some(user) = user.filter(|_| is_root()) {
+            command.args(["--reuid", user, "--regid", user, "--clear-groups"]);
+        }
+        command.arg("--").arg(program);
+        Process { command }
+    }
+
+    pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Process {
+        self.command.args(args);
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Process {
+        self.command.env(name, value);
+        self
+    }
+
+    /// What it prints goes to this file.
+    pub fn spawn_logged(mut self, log: &Path) -> Child {
+        let log = fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
+        self.command.stderr(log.try_clone().expect("a log")).stdout(log).stdin(Stdio::null());
+        self.spawn()
+    }
+
+    /// What it prints can be read, what it reads can be written.
+    pub fn spawn_piped(mut self) -> Child {
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        self.spawn()
+    }
+
+    /// The kernel sends the signal when the *thread* that made the child is gone, so one thread
+    /// that never ends makes them all.
+    fn spawn(self) -> Child {
+        type Order = (Command, mpsc::Sender<std::io::Result<Child>>);
+        static SPAWNER: LazyLock<Mutex<mpsc::Sender<Order>>> = LazyLock::new(|| {
+            let (orders, inbox) = mpsc::channel::<Order>();
+            thread::spawn(move || {
+                for (mut command, answer) in inbox {
+                    answer.send(command.spawn()).ok();
+                }
+            });
+            Mutex::new(orders)
+        });
+        let (answer, child) = mpsc::channel();
+        SPAWNER.lock().expect("the spawner").send((self.command, answer)).expect("the spawner");
+        child.recv().expect("the spawner").expect("setpriv of util-linux")
+    }
+}
+
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// Asks until there is an answer. Only a bound against waiting for ever, no measurement.
+pub fn until<T>(what: &str, within: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(begun.elapsed() < within, "after {within:?} still waiting for {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}

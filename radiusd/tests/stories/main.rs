@@ -1,0 +1,8 @@
+//! The daemon as the world meets it: real clients, real stores, FreeRADIUS beside it.
+//!
+//! One binary, because linking is what costs: `cargo test -p radiusd --test stories differential`
+//! runs one part.
+
+mod harness;
+
+mod differential;
