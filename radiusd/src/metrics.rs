@@ -1,0 +1,186 @@
+//! Every counter in one place, under the names that reasons have everywhere else.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use proto::Malformed;
+
+use crate::server::Service;
+
+/// How a datagram ended. Each ends in exactly one of these.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    AccessAccept,
+    AccessReject,
+    AccessChallenge,
+    AccountingResponse,
+    StatusAnswered,
+    /// A retransmission of an answered request: the same octets again.
+    DuplicateAnswered,
+    /// A retransmission of a request that is being answered.
+    DuplicateIgnored,
+    /// Its client reused the identifier before it was answered.
+    Replaced,
+    UnknownClient,
+    /// A code that this port does not serve.
+    UnexpectedCode,
+    MessageAuthenticatorMissing,
+    ProxyStateUnsigned,
+    /// More requests under way than `radius.inflight_max`.
+    Overloaded,
+    AccountingQueueFull,
+    /// The answer depends on something that only the store knows, and it is away.
+    StoreAway,
+    /// Policy says so (`Response-Packet-Type := Do-Not-Respond`).
+    DoNotRespond,
+    /// A reply attribute that has no place in a packet.
+    NotEncodable,
+    /// The worker panicked on it.
+    Panicked,
+    /// Under way when the worker restarted or the daemon stopped.
+    Abandoned,
+    Malformed(Malformed),
+}
+
+const NAMES: [&str; 19] = [
+    "access-accept",
+    "access-reject",
+    "access-challenge",
+    "accounting-response",
+    "status-answered",
+    "duplicate-answered",
+    "duplicate-ignored",
+    "replaced",
+    "unknown-client",
+    "unexpected-code",
+    "message-authenticator-missing",
+    "proxy-state-unsigned",
+    "overloaded",
+    "accounting-queue-full",
+    "store-away",
+    "do-not-respond",
+    "not-encodable",
+    "panicked",
+    "abandoned",
+];
+
+impl Outcome {
+    fn index(self) -> usize {
+        match self {
+            Outcome::AccessAccept => 0,
+            Outcome::AccessReject => 1,
+            Outcome::AccessChallenge => 2,
+            Outcome::AccountingResponse => 3,
+            Outcome::StatusAnswered => 4,
+            Outcome::DuplicateAnswered => 5,
+            Outcome::DuplicateIgnored => 6,
+            Outcome::Replaced => 7,
+            Outcome::UnknownClient => 8,
+            Outcome::UnexpectedCode => 9,
+            Outcome::MessageAuthenticatorMissing => 10,
+            Outcome::ProxyStateUnsigned => 11,
+            Outcome::Overloaded => 12,
+            Outcome::AccountingQueueFull => 13,
+            Outcome::StoreAway => 14,
+            Outcome::DoNotRespond => 15,
+            Outcome::NotEncodable => 16,
+            Outcome::Panicked => 17,
+            Outcome::Abandoned => 18,
+            Outcome::Malformed(malformed) => NAMES.len() + malformed as usize,
+        }
+    }
+
+    fn names() -> impl Iterator<Item = &'static str> {
+        NAMES.into_iter().chain(Malformed::ALL.iter().map(|malformed| malformed.as_str()))
+    }
+}
+
+/// The counters of one worker, which alone writes them.
+pub struct Counters {
+    received: [AtomicU64; 2],
+    outcomes: Box<[AtomicU64]>,
+    /// Requests under way now.
+    pub inflight: AtomicU64,
+    /// Answers that the kernel refused to send.
+    pub unsent: AtomicU64,
+    pub restarts: AtomicU64,
+}
+
+impl Default for Counters {
+    fn default() -> Counters {
+        Counters {
+            received: Default::default(),
+            outcomes: (0..Outcome::names().count()).map(|_| AtomicU64::new(0)).collect(),
+            inflight: AtomicU64::new(0),
+            unsent: AtomicU64::new(0),
+            restarts: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Counters {
+    pub fn received(&self, service: Service) {
+        self.received[service as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn count(&self, outcome: Outcome) {
+        if let Some(counter) = self.outcomes.get(outcome.index()) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// All counters of the daemon.
+pub struct Metrics {
+    pub workers: Vec<Arc<Counters>>,
+}
+
+/// The sums over all workers.
+pub struct Totals {
+    pub received: [(&'static str, u64); 2],
+    pub outcomes: Vec<(&'static str, u64)>,
+    pub inflight: u64,
+    pub unsent: u64,
+    pub restarts: u64,
+}
+
+impl Metrics {
+    pub fn new(workers: usize) -> Metrics {
+        Metrics { workers: (0..workers).map(|_| Arc::default()).collect() }
+    }
+
+    pub fn totals(&self) -> Totals {
+        let sum = |of: &dyn Fn(&Counters) -> &AtomicU64| {
+            self.workers.iter().map(|one| of(one).load(Ordering::Relaxed)).sum()
+        };
+        Totals {
+            received: [
+                ("auth", sum(&|one| &one.received[0])),
+                ("acct", sum(&|one| &one.received[1])),
+            ],
+            outcomes: Outcome::names()
+                .enumerate()
+                .map(|(index, name)| (name, sum(&|one| &one.outcomes[index])))
+                .collect(),
+            inflight: sum(&|one| &one.inflight),
+            unsent: sum(&|one| &one.unsent),
+            restarts: sum(&|one| &one.restarts),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_has_its_own_name() {
+        let names: std::collections::HashSet<_> = Outcome::names().collect();
+        assert_eq!(names.len(), Outcome::names().count());
+        for (index, malformed) in Malformed::ALL.iter().enumerate() {
+            let at = Outcome::Malformed(*malformed).index();
+            assert_eq!(at, NAMES.len() + index);
+            assert_eq!(Outcome::names().nth(at), Some(malformed.as_str()));
+        }
+    }
+}

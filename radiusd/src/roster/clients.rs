@@ -1,0 +1,247 @@
+//! Who may send packets: the NAS found by the address a packet came from, longest match first.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use ahash::RandomState;
+use ipnet::IpNet;
+use proto::Secret;
+use schema::Tri;
+
+/// After so many Access-Requests in a row with a Message-Authenticator a client on `auto`
+/// must send it always (`deviations.md` 8: one packet can be forged, a hundred in a row not
+/// without the secret).
+const LEARN_AFTER: u32 = 100;
+
+/// A client of ours.
+pub struct Nas {
+    pub name: Box<str>,
+    pub shortname: Box<str>,
+    pub kind: Box<str>,
+    pub secret: Secret,
+    pub network: IpNet,
+    pub require_message_authenticator: Tri,
+    pub limit_proxy_state: Tri,
+    /// The row in `nas`, if it stands there and not in the configuration.
+    pub row: Option<i64>,
+    /// What `auto` has seen; survives a change of the table.
+    pub learned: Arc<Learned>,
+}
+
+/// What was seen of a client whose rules are `auto`.
+#[derive(Default)]
+pub struct Learned {
+    signed_in_a_row: AtomicU32,
+    clean_in_a_row: AtomicU32,
+    pub signs: AtomicBool,
+    pub clean: AtomicBool,
+}
+
+/// Why an Access-Request is dropped although its octets are well-formed (CVE-2024-3596).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    MessageAuthenticatorMissing,
+    ProxyStateUnsigned,
+}
+
+impl Nas {
+    /// The BlastRADIUS rules for an Access-Request that verified, if it is signed at all.
+    /// `Ok(true)` when the client was just found to sign always.
+    pub fn admit(&self, signed: bool, proxy_state: bool) -> Result<bool, Refusal> {
+        let learned = &self.learned;
+        let required = match self.require_message_authenticator {
+            Tri::Yes => true,
+            Tri::No => false,
+            Tri::Auto => learned.signs.load(Ordering::Relaxed),
+        };
+        if required && !signed {
+            return Err(Refusal::MessageAuthenticatorMissing);
+        }
+        let limited = match self.limit_proxy_state {
+            Tri::Yes => true,
+            Tri::No => false,
+            Tri::Auto => learned.clean.load(Ordering::Relaxed),
+        };
+        let unsigned_proxy = proxy_state && !signed;
+        if limited && unsigned_proxy {
+            return Err(Refusal::ProxyStateUnsigned);
+        }
+        let mut news = false;
+        if self.require_message_authenticator == Tri::Auto && !required {
+            news |= count(&learned.signed_in_a_row, &learned.signs, signed);
+        }
+        if self.limit_proxy_state == Tri::Auto && !limited {
+            news |= count(&learned.clean_in_a_row, &learned.clean, !unsigned_proxy);
+        }
+        Ok(news)
+    }
+
+    #[cfg(test)]
+    pub fn for_tests() -> Arc<Nas> {
+        Arc::new(Nas {
+            name: "test".into(),
+            shortname: "test".into(),
+            kind: "other".into(),
+            secret: Secret::new(b"testing123"),
+            network: "127.0.0.1/32".parse().unwrap(),
+            require_message_authenticator: Tri::Auto,
+            limit_proxy_state: Tri::Auto,
+            row: None,
+            learned: Arc::default(),
+        })
+    }
+}
+
+fn count(in_a_row: &AtomicU32, reached: &AtomicBool, good: bool) -> bool {
+    if !good {
+        in_a_row.store(0, Ordering::Relaxed);
+        return false;
+    }
+    in_a_row.fetch_add(1, Ordering::Relaxed) + 1 >= LEARN_AFTER
+        && !reached.swap(true, Ordering::Relaxed)
+}
+
+/// All clients: a snapshot, never changed.
+#[derive(Default)]
+pub struct Clients {
+    hosts: HashMap<IpAddr, Arc<Nas>, RandomState>,
+    /// Longest prefix first; the key is the network's first address.
+    networks: Vec<(u8, HashMap<IpAddr, Arc<Nas>, RandomState>)>,
+    /// Clients without a fixed address, known by NAS-Identifier.
+    identified: HashMap<Box<[u8]>, Arc<Nas>, RandomState>,
+}
+
+impl Clients {
+    /// Enters a client; false when its network is taken: the first one stays, as FreeRADIUS
+    /// has it.
+    pub fn add(&mut self, nas: Arc<Nas>) -> bool {
+        let prefix = nas.network.prefix_len();
+        let network = nas.network.network();
+        let place = if prefix == nas.network.max_prefix_len() {
+            &mut self.hosts
+        } else {
+            let at = match self.networks.iter().position(|(length, _)| *length <= prefix) {
+                Some(at) if self.networks[at].0 == prefix => at,
+                Some(at) => {
+                    self.networks.insert(at, (prefix, HashMap::default()));
+                    at
+                }
+                None => {
+                    self.networks.push((prefix, HashMap::default()));
+                    self.networks.len() - 1
+                }
+            };
+            &mut self.networks[at].1
+        };
+        let free = !place.contains_key(&network);
+        if free {
+            place.insert(network, nas);
+        }
+        free
+    }
+
+    /// Enters a client that is known by its NAS-Identifier only.
+    pub fn add_identified(&mut self, identifier: &[u8], nas: Arc<Nas>) {
+        self.identified.entry(identifier.into()).or_insert(nas);
+    }
+
+    pub fn find(&self, address: IpAddr) -> Option<&Arc<Nas>> {
+        if let Some(nas) = self.hosts.get(&address) {
+            return Some(nas);
+        }
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        self.networks.iter().filter(|(length, _)| *length <= most).find_map(|(length, networks)| {
+            let network = IpNet::new(address, *length).ok()?.network();
+            networks.get(&network)
+        })
+    }
+
+    pub fn identified(&self, identifier: &[u8]) -> Option<&Arc<Nas>> {
+        self.identified.get(identifier)
+    }
+
+    pub fn has_identified(&self) -> bool {
+        !self.identified.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.hosts.len() + self.networks.iter().map(|(_, all)| all.len()).sum::<usize>()
+            + self.identified.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nas(network: &str) -> Arc<Nas> {
+        let mut nas = Arc::into_inner(Nas::for_tests()).unwrap();
+        nas.network = network.parse().unwrap();
+        nas.name = network.into();
+        Arc::new(nas)
+    }
+
+    #[test]
+    fn the_longest_prefix_wins() {
+        let mut clients = Clients::default();
+        for network in
+            ["0.0.0.0/0", "10.0.0.0/8", "10.1.0.0/16", "10.1.2.3/32", "2001:db8::/32", "::1/128"]
+        {
+            assert!(clients.add(nas(network)));
+        }
+        assert!(!clients.add(nas("10.0.0.0/8")));
+        for (address, expected) in [
+            ("10.1.2.3", Some("10.1.2.3/32")),
+            ("10.1.2.4", Some("10.1.0.0/16")),
+            ("10.2.0.1", Some("10.0.0.0/8")),
+            ("192.0.2.1", Some("0.0.0.0/0")),
+            ("2001:db8:1::1", Some("2001:db8::/32")),
+            ("::1", Some("::1/128")),
+            ("::2", None),
+        ] {
+            let found = clients.find(address.parse().unwrap()).map(|nas| &*nas.name);
+            assert_eq!(found, expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn rules_against_forged_answers() {
+        let rules = |require, limit| {
+            let mut nas = Arc::into_inner(Nas::for_tests()).unwrap();
+            nas.require_message_authenticator = require;
+            nas.limit_proxy_state = limit;
+            nas
+        };
+        let missing = Err(Refusal::MessageAuthenticatorMissing);
+        let unsigned = Err(Refusal::ProxyStateUnsigned);
+        for (require, limit, signed, proxy_state, expected) in [
+            (Tri::Yes, Tri::No, false, false, missing),
+            (Tri::Yes, Tri::No, true, true, Ok(false)),
+            (Tri::No, Tri::Yes, false, true, unsigned),
+            (Tri::No, Tri::Yes, false, false, Ok(false)),
+            (Tri::No, Tri::Yes, true, true, Ok(false)),
+            (Tri::No, Tri::No, false, true, Ok(false)),
+            (Tri::Auto, Tri::Auto, false, true, Ok(false)),
+        ] {
+            assert_eq!(rules(require, limit).admit(signed, proxy_state), expected);
+        }
+    }
+
+    #[test]
+    fn auto_learns_from_a_hundred_in_a_row_and_only_towards_yes() {
+        let nas = Arc::into_inner(Nas::for_tests()).unwrap();
+        for _ in 0..LEARN_AFTER - 1 {
+            assert_eq!(nas.admit(true, true), Ok(false));
+        }
+        assert_eq!(nas.admit(false, true), Ok(false), "one without starts the count again");
+        for _ in 0..LEARN_AFTER - 1 {
+            assert_eq!(nas.admit(true, true), Ok(false));
+        }
+        assert_eq!(nas.admit(true, true), Ok(true));
+        assert_eq!(nas.admit(false, false), Err(Refusal::MessageAuthenticatorMissing));
+        assert_eq!(nas.admit(true, true), Ok(false));
+        assert!(nas.learned.signs.load(Ordering::Relaxed));
+    }
+}

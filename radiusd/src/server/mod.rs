@@ -1,0 +1,131 @@
+//! Sockets and workers on their own threads: a datagram in, exactly one counted outcome,
+//! perhaps an answer out.
+//!
+//! `socket` moves datagrams in batches · `mailbox` brings a worker what it waits for ·
+//! `worker` is the loop · `desk` decides what becomes of one datagram.
+
+mod desk;
+mod mailbox;
+mod socket;
+mod worker;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use dictionaries::Dictionary;
+use jiff::tz::TimeZone;
+
+pub use mailbox::Mailbox;
+pub use socket::{Service, Socket};
+
+use crate::duplicates::Ticket;
+use crate::fetch::{Fetched, Fetcher};
+use crate::journal::Journal;
+use crate::metrics::Metrics;
+use crate::roster::Roster;
+
+/// What a worker is told.
+pub enum Message {
+    /// What a parked Access-Request waited for.
+    Fetched(Ticket, Fetched),
+    /// The accounting records that a transaction ended for.
+    Recorded(Vec<(Ticket, crate::journal::Outcome)>),
+    /// A delayed or parked request may still be answered; nothing new is read.
+    Stop,
+}
+
+/// What all workers share.
+pub struct Shared {
+    pub dictionary: Arc<Dictionary>,
+    pub roster: Arc<Roster>,
+    pub journal: Arc<Journal>,
+    pub fetcher: Fetcher,
+    pub metrics: Arc<Metrics>,
+    pub zone: TimeZone,
+    pub reject_delay: Duration,
+    pub cleanup_delay: Duration,
+    pub inflight_max: usize,
+}
+
+/// The addresses to serve, each by every worker.
+pub struct Listen {
+    pub auth: Vec<SocketAddr>,
+    pub acct: Vec<SocketAddr>,
+}
+
+/// Binds the sockets of all workers: port 0 is chosen once, so that all share it.
+pub fn bind(listen: &Listen, workers: usize) -> anyhow::Result<Vec<Vec<Socket>>> {
+    let mut all: Vec<Vec<Socket>> = (0..workers).map(|_| Vec::new()).collect();
+    let addresses = (listen.auth.iter().map(|address| (Service::Auth, *address)))
+        .chain(listen.acct.iter().map(|address| (Service::Acct, *address)));
+    for (service, address) in addresses {
+        // SO_REUSEPORT would let a second daemon of the same user take half the packets.
+        drop(std::net::UdpSocket::bind(address).with_context(|| format!("cannot listen on {address} (UDP)"))?);
+        let mut address = address;
+        for sockets in &mut all {
+            let socket = Socket::bind(service, address)
+                .with_context(|| format!("cannot listen on {address} (UDP)"))?;
+            address = socket.local;
+            sockets.push(socket);
+        }
+    }
+    Ok(all)
+}
+
+/// The running workers.
+pub struct Server {
+    mailboxes: Vec<Mailbox<Message>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// One mailbox for each worker, made before what will write to them.
+pub struct Mailboxes {
+    pub senders: Vec<Mailbox<Message>>,
+    receivers: Vec<mailbox::Mail<Message>>,
+}
+
+impl Mailboxes {
+    pub fn new(workers: usize) -> anyhow::Result<Mailboxes> {
+        let (mut senders, mut receivers) = (Vec::new(), Vec::new());
+        for _ in 0..workers {
+            let (sender, receiver) = mailbox::mailbox().context("no event descriptor to be had")?;
+            senders.push(sender);
+            receivers.push(receiver);
+        }
+        Ok(Mailboxes { senders, receivers })
+    }
+}
+
+impl Server {
+    /// Starts a thread for each worker.
+    pub fn start(
+        shared: Arc<Shared>,
+        sockets: Vec<Vec<Socket>>,
+        mailboxes: Mailboxes,
+    ) -> anyhow::Result<Server> {
+        let mut threads = Vec::new();
+        for (index, (sockets, mail)) in sockets.into_iter().zip(mailboxes.receivers).enumerate() {
+            let shared = Arc::clone(&shared);
+            let thread = std::thread::Builder::new()
+                .name(format!("radius-{index}"))
+                .spawn(move || worker::serve(index, shared, sockets, mail))
+                .context("cannot start a worker")?;
+            threads.push(thread);
+        }
+        Ok(Server { mailboxes: mailboxes.senders, threads })
+    }
+
+    /// Stops reading, lets what is under way be answered, and waits for the workers to end.
+    pub fn drain(self) {
+        for mailbox in &self.mailboxes {
+            mailbox.send(Message::Stop);
+        }
+        for thread in self.threads {
+            // A worker catches its own panics; one that got out has been reported.
+            let _ = thread.join();
+        }
+    }
+}

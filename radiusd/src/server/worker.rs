@@ -1,0 +1,144 @@
+//! The loop of one worker: wait, read a batch, answer it, see to what is due.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::desk::Desk;
+use super::mailbox::Mail;
+use super::socket::{BATCH, Receiver, Socket};
+use super::{Message, Shared};
+use crate::metrics::Outcome;
+
+/// Batches read from one socket before the others get their turn.
+const BATCHES_IN_A_ROW: usize = 4;
+/// How long what is under way may take when the daemon stops.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Serves until told to stop. A panic costs the datagram that caused it and what this worker
+/// had under way; the worker begins again with empty tables.
+pub fn serve(index: usize, shared: Arc<Shared>, sockets: Vec<Socket>, mail: Mail<Message>) {
+    let counters = Arc::clone(&shared.metrics.workers[index]);
+    let mut receiver = Receiver::default();
+    let mut desk = Desk::new(index, Arc::clone(&shared), 0);
+    let mut stopping = None;
+    loop {
+        let mut worker = Worker {
+            desk: &mut desk,
+            receiver: &mut receiver,
+            sockets: &sockets,
+            mail: &mail,
+            stopping: &mut stopping,
+        };
+        if catch_unwind(AssertUnwindSafe(|| worker.run())).is_ok() {
+            break;
+        }
+        counters.count(Outcome::Panicked);
+        counters.restarts.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(worker = index, "a worker panicked and was restarted");
+        desk = desk.restarted();
+    }
+    desk.abandon();
+}
+
+struct Worker<'a> {
+    desk: &'a mut Desk,
+    receiver: &'a mut Receiver,
+    sockets: &'a [Socket],
+    mail: &'a Mail<Message>,
+    /// Set once the daemon stops: until when what is under way may be answered.
+    stopping: &'a mut Option<Instant>,
+}
+
+impl Worker<'_> {
+
+    fn run(&mut self) {
+        loop {
+            let ready = self.wait();
+            self.desk.tick(Instant::now());
+            if ready.mail {
+                self.read_mail();
+            }
+            if self.stopping.is_none() {
+                for index in 0..self.sockets.len() {
+                    if ready.sockets & (1 << index) != 0 {
+                        self.read_socket(index);
+                    }
+                }
+            }
+            self.desk.see_to_what_is_due();
+            self.desk.flush(self.sockets);
+            if self.stopping.is_some_and(|until| self.desk.is_idle() || until <= Instant::now()) {
+                return;
+            }
+        }
+    }
+
+    fn wait(&self) -> Ready {
+        let mut all: smallvec::SmallVec<[PollFd<'_>; 8]> = smallvec::SmallVec::new();
+        all.push(PollFd::new(self.mail.borrow(), PollFlags::POLLIN));
+        if self.stopping.is_none() {
+            for socket in self.sockets {
+                all.push(PollFd::new(socket.borrow(), PollFlags::POLLIN));
+            }
+        }
+        let due = self.desk.next_due(Instant::now());
+        // Rounded up: a wait that ends early would only be waited again.
+        let timeout = PollTimeout::try_from(due + Duration::from_micros(999))
+            .unwrap_or(PollTimeout::from(1000u16));
+        let mut ready = Ready { mail: false, sockets: 0 };
+        if poll(&mut all, timeout).is_ok_and(|count| count > 0) {
+            let readable = |one: &PollFd<'_>| one.any().unwrap_or(false);
+            ready.mail = all.first().is_some_and(readable);
+            for (index, one) in all.iter().skip(1).enumerate() {
+                ready.sockets |= u64::from(readable(one)) << index;
+            }
+        }
+        ready
+    }
+
+    fn read_mail(&mut self) {
+        for message in self.mail.read() {
+            match message {
+                Message::Fetched(ticket, fetched) => self.desk.fetched(ticket, fetched),
+                Message::Recorded(records) => self.desk.recorded(records),
+                Message::Stop => *self.stopping = Some(Instant::now() + DRAIN),
+            }
+            if self.desk.sender_is_full() {
+                self.desk.flush(self.sockets);
+            }
+        }
+    }
+
+    fn read_socket(&mut self, index: usize) {
+        let Some(socket) = self.sockets.get(index) else { return };
+        for _ in 0..BATCHES_IN_A_ROW {
+            let count = match self.receiver.receive(socket) {
+                Ok(count) => count,
+                Err(error) => {
+                    tracing::error!(listen = %socket.local, %error, "cannot read from a socket");
+                    return;
+                }
+            };
+            for at in 0..count {
+                if let Some((envelope, octets)) = self.receiver.datagram(at) {
+                    self.desk.datagram(index, socket.service, envelope, octets);
+                }
+            }
+            self.desk.flush(self.sockets);
+            if count < BATCH {
+                return;
+            }
+            self.desk.tick(Instant::now());
+        }
+    }
+}
+
+struct Ready {
+    mail: bool,
+    /// One bit for each socket.
+    sockets: u64,
+}
