@@ -24,7 +24,7 @@ pub enum Outcome {
     UnknownClient,
     /// A code that this port does not serve.
     UnexpectedCode,
-    MessageAuthenticatorMissing,
+    MessageAuthenticatorRequired,
     ProxyStateUnsigned,
     /// More requests under way than `radius.inflight_max`.
     Overloaded,
@@ -53,7 +53,7 @@ const NAMES: [&str; 19] = [
     "replaced",
     "unknown-client",
     "unexpected-code",
-    "message-authenticator-missing",
+    "message-authenticator-required",
     "proxy-state-unsigned",
     "overloaded",
     "accounting-queue-full",
@@ -77,7 +77,7 @@ impl Outcome {
             Outcome::Replaced => 7,
             Outcome::UnknownClient => 8,
             Outcome::UnexpectedCode => 9,
-            Outcome::MessageAuthenticatorMissing => 10,
+            Outcome::MessageAuthenticatorRequired => 10,
             Outcome::ProxyStateUnsigned => 11,
             Outcome::Overloaded => 12,
             Outcome::AccountingQueueFull => 13,

@@ -111,6 +111,8 @@ pub struct Clients {
     networks: Vec<(u8, HashMap<IpAddr, Arc<Nas>, RandomState>)>,
     /// Clients without a fixed address, known by NAS-Identifier.
     identified: HashMap<Box<[u8]>, Arc<Nas>, RandomState>,
+    /// Some rows are host names, whose addresses may change.
+    pub has_host_names: bool,
 }
 
 impl Clients {
@@ -160,6 +162,12 @@ impl Clients {
 
     pub fn identified(&self, identifier: &[u8]) -> Option<&Arc<Nas>> {
         self.identified.get(identifier)
+    }
+
+    /// The client of a row in `nas`.
+    pub fn with_row(&self, row: i64) -> Option<&Arc<Nas>> {
+        let mut all = self.hosts.values().chain(self.networks.iter().flat_map(|(_, all)| all.values()));
+        all.find(|nas| nas.row == Some(row))
     }
 
     pub fn has_identified(&self) -> bool {

@@ -22,7 +22,7 @@ const SLOTS: usize = 1 << 16;
 
 /// What is known of a name: its rows, or that there are none.
 pub struct Known {
-    pub policy: Option<UserPolicy>,
+    pub policy: Option<Arc<UserPolicy>>,
     mark: Mark,
     filled: Instant,
 }
@@ -49,7 +49,7 @@ struct ByOctets;
 
 impl Weighter<Box<[u8]>, Arc<Known>> for ByOctets {
     fn weight(&self, name: &Box<[u8]>, known: &Arc<Known>) -> u64 {
-        let rows = known.policy.as_ref().map_or(0, UserPolicy::size);
+        let rows = known.policy.as_ref().map_or(0, |policy| policy.size());
         (name.len() + rows + 160) as u64
     }
 }
@@ -106,7 +106,7 @@ impl Users {
     }
 
     /// Keeps what a query said, unless something moved since `mark`.
-    pub fn fill(&self, name: &[u8], mark: Mark, policy: Option<UserPolicy>) -> Arc<Known> {
+    pub fn fill(&self, name: &[u8], mark: Mark, policy: Option<Arc<UserPolicy>>) -> Arc<Known> {
         let known = Arc::new(Known { policy, mark, filled: Instant::now() });
         if self.stands(&mark) {
             self.cache.insert(name.into(), Arc::clone(&known));

@@ -165,7 +165,7 @@ impl Desk {
                 Ok(false) => {}
                 Ok(true) => self.shared.roster.learned(nas),
                 Err(Refusal::MessageAuthenticatorMissing) => {
-                    return Err(Outcome::MessageAuthenticatorMissing);
+                    return Err(Outcome::MessageAuthenticatorRequired);
                 }
                 Err(Refusal::ProxyStateUnsigned) => return Err(Outcome::ProxyStateUnsigned),
             }

@@ -1,0 +1,154 @@
+//! What the management module may ask of the daemon, and the metrics endpoint.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use mgmt::{Health, Part};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+use crate::server::Shared;
+
+/// The running daemon, as others see it.
+pub struct Control {
+    shared: Arc<Shared>,
+    began: Instant,
+}
+
+impl Control {
+    pub fn new(shared: Arc<Shared>) -> Control {
+        Control { shared, began: Instant::now() }
+    }
+}
+
+impl mgmt::Daemon for Control {
+    fn health(&self) -> Health {
+        let now = Instant::now();
+        let shared = &self.shared;
+        let store = match (shared.fetcher.is_away(), shared.roster.is_stale(now)) {
+            (false, false) => part("store", mgmt::State::Ok, String::new()),
+            (true, false) => part(
+                "store",
+                mgmt::State::Degraded,
+                "away: users that are not in memory and accounting stay unanswered".into(),
+            ),
+            (_, true) => part(
+                "store",
+                mgmt::State::Down,
+                format!("not heard for {} s", shared.roster.users.silence(now).as_secs()),
+            ),
+        };
+        let restarts = shared.metrics.totals().restarts;
+        let workers = match restarts {
+            0 => part("workers", mgmt::State::Ok, String::new()),
+            _ => part("workers", mgmt::State::Degraded, format!("{restarts} restarts after a panic")),
+        };
+        Health {
+            version: env!("CARGO_PKG_VERSION").into(),
+            uptime_seconds: self.began.elapsed().as_secs(),
+            parts: vec![store, workers],
+        }
+    }
+}
+
+fn part(name: &str, state: mgmt::State, detail: String) -> Part {
+    Part { name: name.into(), state, detail }
+}
+
+/// `/metrics`, for `metrics.listen`.
+pub fn metrics_router(shared: Arc<Shared>) -> Router {
+    let mut registry = Registry::with_prefix("radiusd");
+    registry.register_collector(Box::new(Counted(shared)));
+    Router::new().route("/metrics", get(metrics)).with_state(Arc::new(registry))
+}
+
+async fn metrics(State(registry): State<Arc<Registry>>) -> Response {
+    let mut text = String::new();
+    match encode(&mut text, &registry) {
+        Ok(()) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, kind)], text).into_response()
+        }
+        Err(_) => axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// Reads the daemon's own counters when asked.
+struct Counted(Arc<Shared>);
+
+impl fmt::Debug for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Counted")
+    }
+}
+
+impl Collector for Counted {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let totals = self.0.metrics.totals();
+        labelled(&mut encoder, "received", "Datagrams read", "service", &totals.received)?;
+        labelled(
+            &mut encoder,
+            "datagrams",
+            "How datagrams ended, each exactly once",
+            "outcome",
+            &totals.outcomes,
+        )?;
+        gauge(&mut encoder, "inflight", "Requests under way", totals.inflight)?;
+        counter(&mut encoder, "unsent", "Answers the kernel refused to send", totals.unsent)?;
+        counter(&mut encoder, "worker_restarts", "Workers restarted after a panic", totals.restarts)?;
+        let roster = &self.0.roster;
+        gauge(&mut encoder, "users_cached", "Users whose rows are in memory", roster.users.len() as u64)?;
+        gauge(&mut encoder, "users_cached_bytes", "Memory of those rows", roster.users.octets())?;
+        gauge(&mut encoder, "clients", "NAS known", roster.clients().len() as u64)?;
+        for (name, help, value) in self.0.journal.counters().all() {
+            counter(&mut encoder, name, help, value)?;
+        }
+        Ok(())
+    }
+}
+
+fn labelled(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    label: &str,
+    values: &[(&'static str, u64)],
+) -> Result<(), fmt::Error> {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (value, count) in values {
+        let labels = [(label, *value)];
+        ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+fn counter(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: u64,
+) -> Result<(), fmt::Error> {
+    let metric = ConstCounter::new(value);
+    metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
+}
+
+fn gauge(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: u64,
+) -> Result<(), fmt::Error> {
+    let metric = ConstGauge::new(value as f64);
+    metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
+}
