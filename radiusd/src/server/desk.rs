@@ -200,10 +200,9 @@ impl Desk {
             Next::Answer { outcome, delayed: true } => self.delay(exchange, outcome),
             Next::Fetch(what) => {
                 let ticket = exchange.ticket;
-                let Some(asked) = self.shared.fetcher.ask(self.worker, ticket, what) else {
+                if !self.shared.fetcher.ask(self.worker, ticket, what) {
                     return Some(self.silence(ticket, Outcome::Overloaded));
-                };
-                asked.note(&mut waiting);
+                }
                 self.park(exchange);
                 self.waiting.insert(ticket, waiting);
                 None

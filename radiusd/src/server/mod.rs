@@ -45,6 +45,7 @@ pub struct Shared {
     pub fetcher: Fetcher,
     pub metrics: Arc<Metrics>,
     pub zone: TimeZone,
+    pub options: crate::policy::Options,
     pub reject_delay: Duration,
     pub cleanup_delay: Duration,
     pub inflight_max: usize,

@@ -1,0 +1,167 @@
+//! Access-Request to Accept or Reject: the order of steps is the order of lines.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use proto::attribute::{CALLED_STATION_ID, CALLING_STATION_ID, NAS_PORT_ID, USER_NAME};
+use proto::{Packet, Reply};
+use schema::Attempt;
+
+use crate::duplicates::{Key, Ticket};
+use crate::fetch::{Fetched, What};
+use crate::metrics::Outcome;
+use crate::policy::{
+    Answers, Decision, Facts, NoRecorder, Options, Request, Step, Trace, Verdict, decide,
+};
+use crate::roster::{Found, Known, Nas};
+use crate::server::{Service, Shared};
+
+/// A request, whose it is, and how it came.
+pub struct Exchange<'a> {
+    pub ticket: Ticket,
+    pub packet: Packet<'a>,
+    pub nas: Arc<Nas>,
+    pub key: Key,
+    /// Our address that was asked.
+    pub asked: IpAddr,
+    pub service: Service,
+    pub received: Instant,
+    /// Unix time in seconds.
+    pub received_at: i64,
+}
+
+/// What a request has been told so far.
+#[derive(Default)]
+pub struct Waiting {
+    user: Option<Arc<Known>>,
+    answers: Answers,
+    /// The store was away when it was asked.
+    away: bool,
+    rounds: u8,
+}
+
+/// More rounds than rows can ask for: profile, counters, password, sessions.
+const ROUNDS_MAX: u8 = 16;
+
+impl Waiting {
+    pub fn take(&mut self, fetched: Fetched) {
+        self.rounds += 1;
+        match fetched {
+            Fetched::User(Some(known)) => self.user = Some(known),
+            Fetched::Answers(Some(answers)) => {
+                answers.into_iter().for_each(|answer| answer.enter(&mut self.answers));
+            }
+            Fetched::User(None) | Fetched::Answers(None) => self.away = true,
+        }
+    }
+}
+
+/// What is to be done with a request.
+pub enum Next {
+    /// The answer stands in the buffer.
+    Answer { outcome: Outcome, delayed: bool },
+    Fetch(What),
+    Silence(Outcome),
+}
+
+/// Decides as far as is known. What isn't known while the store is away gets silence, never
+/// reject, so that the NAS turns to another server (`deviations.md` 2).
+pub fn next(
+    shared: &Shared,
+    exchange: &Exchange<'_>,
+    waiting: &mut Waiting,
+    buffer: &mut Vec<u8>,
+) -> Next {
+    let name = exchange.packet.find(USER_NAME).unwrap_or_default();
+    if waiting.user.is_none() && !name.is_empty() {
+        match shared.roster.users.find(name, exchange.received) {
+            Found::Known(known) => waiting.user = Some(known),
+            Found::Doubtful(known) if waiting.away => waiting.user = Some(known),
+            _ if waiting.away || waiting.rounds > ROUNDS_MAX => {
+                return Next::Silence(Outcome::StoreAway);
+            }
+            _ => return Next::Fetch(What::User(name.into())),
+        }
+    }
+    if shared.roster.is_stale(exchange.received) {
+        return Next::Silence(Outcome::StoreAway);
+    }
+    let user = waiting.user.as_ref().and_then(|known| known.policy.as_deref());
+    let groups = shared.roster.groups();
+    let huntgroups = shared.roster.huntgroups();
+    let facts = Facts { user, groups: &groups, answers: &waiting.answers };
+    let request = Request {
+        packet: &exchange.packet,
+        dictionary: &shared.dictionary,
+        secret: &exchange.nas.secret,
+        source: exchange.key.source,
+        destination: SocketAddr::new(exchange.asked, 0),
+        nas_shortname: &exchange.nas.shortname,
+        huntgroups: &huntgroups,
+        now: exchange.received_at,
+        zone: &shared.zone,
+        challenge: rand::random(),
+        options: shared.options,
+    };
+    let decision = match decide(&facts, &request, &mut NoRecorder) {
+        Step::Decided(decision) => decision,
+        Step::Needs(_) if waiting.away || waiting.rounds > ROUNDS_MAX => {
+            return Next::Silence(Outcome::StoreAway);
+        }
+        Step::Needs(needs) => return Next::Fetch(What::Needs(needs)),
+    };
+    let accepted = decision.verdict == Verdict::Accept;
+    if shared.journal.admits_attempt(accepted) {
+        let mut trace = Trace::default();
+        // The same call again, this time telling how it came to it.
+        let _ = decide(&facts, &request, &mut trace);
+        shared.journal.attempt(attempt(exchange, name, decision.verdict, &trace));
+    }
+    encode(exchange, &decision, buffer, accepted)
+}
+
+fn encode(
+    exchange: &Exchange<'_>,
+    decision: &Decision<'_>,
+    buffer: &mut Vec<u8>,
+    accepted: bool,
+) -> Next {
+    let secret = &exchange.nas.secret;
+    let mut reply = Reply::reuse(std::mem::take(buffer), decision.code(), &exchange.packet);
+    reply.salt(rand::random());
+    for pair in &decision.reply {
+        let written = reply.pair(&pair.attribute, pair.tag, &pair.value, secret);
+        if written.is_err_and(|refused| refused.is_fatal()) {
+            return Next::Silence(Outcome::NotEncodable);
+        }
+    }
+    reply.proxy_state(&exchange.packet);
+    *buffer = reply.finish(secret);
+    let outcome = if accepted { Outcome::AccessAccept } else { Outcome::AccessReject };
+    Next::Answer { outcome, delayed: !accepted }
+}
+
+/// One row for the operator: who, where, how it ended and why. Never a password.
+fn attempt(exchange: &Exchange<'_>, name: &[u8], verdict: Verdict, trace: &Trace) -> Attempt {
+    let text = |number| {
+        let octets = exchange.packet.find(number)?;
+        Some(String::from_utf8_lossy(octets).into_owned())
+    };
+    let reason = match verdict {
+        Verdict::Accept => String::new(),
+        Verdict::Reject(reason) => reason.as_str().into(),
+    };
+    Attempt {
+        at_ms: exchange.received_at.saturating_mul(1000),
+        username: String::from_utf8_lossy(name).into_owned(),
+        accepted: verdict == Verdict::Accept,
+        reason,
+        nas_ip: exchange.key.source.ip().to_string(),
+        nas_name: exchange.nas.shortname.to_string(),
+        nas_port: text(NAS_PORT_ID),
+        calling_station: text(CALLING_STATION_ID),
+        called_station: text(CALLED_STATION_ID),
+        trace: serde_json::to_string(trace).ok(),
+    }
+}
