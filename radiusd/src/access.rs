@@ -60,7 +60,10 @@ impl Waiting {
 /// What is to be done with a request.
 pub enum Next {
     /// The answer stands in the buffer.
-    Answer { outcome: Outcome, delayed: bool },
+    Answer {
+        outcome: Outcome,
+        delayed: bool,
+    },
     Fetch(What),
     Silence(Outcome),
 }

@@ -52,7 +52,9 @@ impl mgmt::Daemon for Control {
         let restarts = shared.metrics.totals().restarts;
         let workers = match restarts {
             0 => part("workers", mgmt::State::Ok, String::new()),
-            _ => part("workers", mgmt::State::Degraded, format!("{restarts} restarts after a panic")),
+            _ => {
+                part("workers", mgmt::State::Degraded, format!("{restarts} restarts after a panic"))
+            }
         };
         Health {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -106,9 +108,19 @@ impl Collector for Counted {
         )?;
         gauge(&mut encoder, "inflight", "Requests under way", totals.inflight)?;
         counter(&mut encoder, "unsent", "Answers the kernel refused to send", totals.unsent)?;
-        counter(&mut encoder, "worker_restarts", "Workers restarted after a panic", totals.restarts)?;
+        counter(
+            &mut encoder,
+            "worker_restarts",
+            "Workers restarted after a panic",
+            totals.restarts,
+        )?;
         let roster = &self.0.roster;
-        gauge(&mut encoder, "users_cached", "Users whose rows are in memory", roster.users.len() as u64)?;
+        gauge(
+            &mut encoder,
+            "users_cached",
+            "Users whose rows are in memory",
+            roster.users.len() as u64,
+        )?;
         gauge(&mut encoder, "users_cached_bytes", "Memory of those rows", roster.users.octets())?;
         gauge(&mut encoder, "clients", "NAS known", roster.clients().len() as u64)?;
         for (name, help, value) in self.0.journal.counters().all() {

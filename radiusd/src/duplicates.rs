@@ -139,8 +139,7 @@ impl Duplicates {
         let length = length as u16;
         let hash = self.hasher.hash_one(key);
         let entries = &self.entries;
-        let found =
-            self.index.find(hash, |slot| entries[*slot as usize].key == key).copied();
+        let found = self.index.find(hash, |slot| entries[*slot as usize].key == key).copied();
         let mut replaced = false;
         let slot = if let Some(slot) = found {
             let entry = &self.entries[slot as usize];

@@ -237,9 +237,7 @@ impl Source {
             Ask::SessionSeconds { since: None } => {
                 self.told(self.store.session_seconds_ever(names).await)
             }
-            Ask::FirstLogin => {
-                Some(self.told(self.store.first_login(names).await)?.unwrap_or(0))
-            }
+            Ask::FirstLogin => Some(self.told(self.store.first_login(names).await)?.unwrap_or(0)),
             Ask::Volume { since, direction } => {
                 let volume = self.told(self.store.volume(names, since).await)?;
                 Some(match direction {

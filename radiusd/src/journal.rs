@@ -129,12 +129,7 @@ struct Rate {
 
 impl Rate {
     fn new(most: u32) -> Rate {
-        Rate {
-            most,
-            second: AtomicI64::new(0),
-            taken: AtomicU64::new(0),
-            began: Instant::now(),
-        }
+        Rate { most, second: AtomicI64::new(0), taken: AtomicU64::new(0), began: Instant::now() }
     }
 
     fn admits(&self, accepted: bool) -> bool {

@@ -166,7 +166,8 @@ impl Clients {
 
     /// The client of a row in `nas`.
     pub fn with_row(&self, row: i64) -> Option<&Arc<Nas>> {
-        let mut all = self.hosts.values().chain(self.networks.iter().flat_map(|(_, all)| all.values()));
+        let mut all =
+            self.hosts.values().chain(self.networks.iter().flat_map(|(_, all)| all.values()));
         all.find(|nas| nas.row == Some(row))
     }
 
@@ -175,7 +176,8 @@ impl Clients {
     }
 
     pub fn len(&self) -> usize {
-        self.hosts.len() + self.networks.iter().map(|(_, all)| all.len()).sum::<usize>()
+        self.hosts.len()
+            + self.networks.iter().map(|(_, all)| all.len()).sum::<usize>()
             + self.identified.len()
     }
 }

@@ -22,11 +22,9 @@ pub use watch::{Watch, WatchOptions};
 
 use crate::policy::{Groups, Huntgroups};
 
-
 /// For how long the store may be away before nothing is answered from memory
 /// (`deviations.md` 2).
 const STALE_POLICY_MAX: Duration = Duration::from_secs(3600);
-
 
 pub struct Roster {
     clients: ArcSwap<Clients>,

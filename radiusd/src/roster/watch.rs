@@ -264,7 +264,11 @@ fn network(nasname: &str) -> Option<IpNet> {
     }
     let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
     // FreeRADIUS: 0.0.0.0 is any address.
-    Some(if network.addr().is_unspecified() { IpNet::new(network.addr(), 0).ok()? } else { network })
+    Some(if network.addr().is_unspecified() {
+        IpNet::new(network.addr(), 0).ok()?
+    } else {
+        network
+    })
 }
 
 async fn resolve(name: &str) -> Vec<IpNet> {

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use ahash::RandomState;
 use proto::{Code, Packet, Reply};
 
-use super::socket::{Envelope, Sender, Service, Socket};
 use super::Shared;
+use super::socket::{Envelope, Sender, Service, Socket};
 use crate::access::{self, Exchange, Next, Waiting};
 use crate::duplicates::{Duplicates, Key, Seen, Ticket};
 use crate::fetch::Fetched;
@@ -264,10 +264,13 @@ impl Desk {
         if exchange.service == Service::Auth && self.shared.roster.is_stale(self.now) {
             return Some(self.silence(exchange.ticket, Outcome::StoreAway));
         }
-        self.plain_reply(exchange, match exchange.service {
-            Service::Auth => Code::AccessAccept,
-            Service::Acct => Code::AccountingResponse,
-        });
+        self.plain_reply(
+            exchange,
+            match exchange.service {
+                Service::Auth => Code::AccessAccept,
+                Service::Acct => Code::AccountingResponse,
+            },
+        );
         Some(self.answer(exchange, Outcome::StatusAnswered))
     }
 
@@ -281,7 +284,8 @@ impl Desk {
     pub fn fetched(&mut self, ticket: Ticket, fetched: Fetched) {
         let Some(mut waiting) = self.waiting.remove(&ticket) else { return };
         waiting.take(fetched);
-        if let Some(outcome) = self.resume(ticket, |desk, exchange| desk.access(exchange, waiting)) {
+        if let Some(outcome) = self.resume(ticket, |desk, exchange| desk.access(exchange, waiting))
+        {
             self.counters.count(outcome);
         }
     }
@@ -293,10 +297,9 @@ impl Desk {
                 journal::Outcome::Stored => {
                     self.resume(ticket, |desk, exchange| Some(desk.acknowledge(exchange)))
                 }
-                journal::Outcome::NotStored => self
-                    .duplicates
-                    .unpark(ticket)
-                    .map(|_| self.silence(ticket, Outcome::StoreAway)),
+                journal::Outcome::NotStored => {
+                    self.duplicates.unpark(ticket).map(|_| self.silence(ticket, Outcome::StoreAway))
+                }
             };
             if let Some(outcome) = outcome {
                 self.counters.count(outcome);
@@ -372,4 +375,3 @@ fn serves(service: Service, code: Code) -> bool {
             | (Service::Acct, Code::AccountingRequest | Code::StatusServer)
     )
 }
-

@@ -64,7 +64,10 @@ pub fn bind(listen: &Listen, workers: usize) -> anyhow::Result<Vec<Vec<Socket>>>
         .chain(listen.acct.iter().map(|address| (Service::Acct, *address)));
     for (service, address) in addresses {
         // SO_REUSEPORT would let a second daemon of the same user take half the packets.
-        drop(std::net::UdpSocket::bind(address).with_context(|| format!("cannot listen on {address} (UDP)"))?);
+        drop(
+            std::net::UdpSocket::bind(address)
+                .with_context(|| format!("cannot listen on {address} (UDP)"))?,
+        );
         let mut address = address;
         for sockets in &mut all {
             let socket = Socket::bind(service, address)

@@ -283,8 +283,7 @@ mod tests {
 
     fn round_trip(asked: &str, bound: &str) {
         let server = Socket::bind(Service::Auth, bound.parse().unwrap()).unwrap();
-        let asked: SocketAddr =
-            SocketAddr::new(asked.parse().unwrap(), server.local.port());
+        let asked: SocketAddr = SocketAddr::new(asked.parse().unwrap(), server.local.port());
         let client =
             UdpSocket::bind(if asked.is_ipv6() { "[::1]:0" } else { "127.0.0.1:0" }).unwrap();
         client.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();

@@ -54,7 +54,6 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
-
     fn run(&mut self) {
         loop {
             let ready = self.wait();

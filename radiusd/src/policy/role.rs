@@ -1,0 +1,220 @@
+//! What an attribute means to the decision, found once per row.
+
+use dictionaries::{Attribute, Place};
+
+use super::counters::Limit;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Nothing but a pair.
+    Plain,
+    AuthType,
+    /// Autz-Type and its like: never compared, and nothing follows from them.
+    Ignored,
+    CryptPassword,
+    /// Any other form in which a password is stored.
+    Password,
+    PasswordWithHeader,
+    UserPassword,
+    FallThrough,
+    UserProfile,
+    Expiration,
+    LoginTime,
+    SimultaneousUse,
+    /// A quota: `Max-Daily-Session`.
+    Limit(Limit),
+    SmbAccountCtrl,
+    SmbAccountCtrlText,
+    ResponsePacketType,
+    SessionTimeout,
+    PortLimit,
+    ReplyMessage,
+    EapMessage,
+    /// Compared with something that is no attribute of the request.
+    Virtual(Virtual),
+    /// Of a module that is not there: naming it is a mistake.
+    Foreign,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Virtual {
+    PacketType,
+    SourceAddress,
+    SourceAddress6,
+    SourcePort,
+    DestinationAddress,
+    DestinationAddress6,
+    DestinationPort,
+    Stage,
+    Server,
+    SqlGroup,
+    Prefix,
+    Suffix,
+    UnixGroup,
+    CurrentTime,
+    TimeOfDay,
+    /// What a quota's counter stands at: `Daily-Session-Time`.
+    Used(Limit),
+}
+
+impl Role {
+    pub(super) fn of(attribute: &Attribute) -> Role {
+        match &attribute.place {
+            Place::Internal(_) => Role::of_internal(&attribute.name),
+            Place::Wire { vendor: 0, path } => match path.as_slice() {
+                [2] => Role::UserPassword,
+                [18] => Role::ReplyMessage,
+                [27] => Role::SessionTimeout,
+                [62] => Role::PortLimit,
+                [79] => Role::EapMessage,
+                _ => Role::Plain,
+            },
+            Place::Wire { .. } => Role::Plain,
+        }
+    }
+
+    fn of_internal(name: &str) -> Role {
+        match name {
+            "Auth-Type" => Role::AuthType,
+            "Autz-Type" | "Acct-Type" | "Session-Type" | "Strip-User-Name" => Role::Ignored,
+            "Crypt-Password" => Role::CryptPassword,
+            "Password-With-Header" => Role::PasswordWithHeader,
+            "Fall-Through" => Role::FallThrough,
+            "User-Profile" => Role::UserProfile,
+            "Expiration" => Role::Expiration,
+            "Login-Time" => Role::LoginTime,
+            "Simultaneous-Use" => Role::SimultaneousUse,
+            "SMB-Account-CTRL" => Role::SmbAccountCtrl,
+            "SMB-Account-CTRL-TEXT" => Role::SmbAccountCtrlText,
+            "Response-Packet-Type" => Role::ResponsePacketType,
+            "Packet-Type" => Role::Virtual(Virtual::PacketType),
+            "Packet-Src-IP-Address" | "Client-IP-Address" => {
+                Role::Virtual(Virtual::SourceAddress)
+            }
+            "Packet-Src-IPv6-Address" => Role::Virtual(Virtual::SourceAddress6),
+            "Packet-Src-Port" => Role::Virtual(Virtual::SourcePort),
+            "Packet-Dst-IP-Address" => Role::Virtual(Virtual::DestinationAddress),
+            "Packet-Dst-IPv6-Address" => Role::Virtual(Virtual::DestinationAddress6),
+            "Packet-Dst-Port" => Role::Virtual(Virtual::DestinationPort),
+            "Request-Processing-Stage" => Role::Virtual(Virtual::Stage),
+            "Virtual-Server" => Role::Virtual(Virtual::Server),
+            "SQL-Group" => Role::Virtual(Virtual::SqlGroup),
+            "Prefix" => Role::Virtual(Virtual::Prefix),
+            "Suffix" => Role::Virtual(Virtual::Suffix),
+            "Group" | "Group-Name" | "Unix-Group" => Role::Virtual(Virtual::UnixGroup),
+            "Current-Time" => Role::Virtual(Virtual::CurrentTime),
+            "Time-Of-Day" => Role::Virtual(Virtual::TimeOfDay),
+            "LDAP-Group" => Role::Foreign,
+            name => match Limit::of(name) {
+                Some((limit, true)) => Role::Limit(limit),
+                Some((limit, false)) => Role::Virtual(Virtual::Used(limit)),
+                None if is_stored_password(name) => Role::Password,
+                None => Role::Plain,
+            },
+        }
+    }
+
+    /// Holds a secret that an explanation names but never shows.
+    pub(super) fn is_password(self) -> bool {
+        use Role::{CryptPassword, Password, PasswordWithHeader, UserPassword};
+        matches!(self, CryptPassword | Password | PasswordWithHeader | UserPassword)
+    }
+}
+
+/// What the PAP module compares with.
+fn is_stored_password(name: &str) -> bool {
+    matches!(
+        name,
+        "Cleartext-Password"
+            | "NT-Password"
+            | "LM-Password"
+            | "MD5-Password"
+            | "SMD5-Password"
+            | "SHA-Password"
+            | "SHA1-Password"
+            | "SSHA-Password"
+            | "SSHA1-Password"
+            | "SHA2-Password"
+            | "SHA224-Password"
+            | "SHA256-Password"
+            | "SHA384-Password"
+            | "SHA512-Password"
+            | "SSHA2-224-Password"
+            | "SSHA2-256-Password"
+            | "SSHA2-384-Password"
+            | "SSHA2-512-Password"
+            | "SSHA3-224-Password"
+            | "SSHA3-256-Password"
+            | "SSHA3-384-Password"
+            | "SSHA3-512-Password"
+            | "NS-MTA-MD5-Password"
+            | "PBKDF2-Password"
+            | "PBKDF2-SHA1-Password"
+            | "PBKDF2-SHA256-Password"
+            | "PBKDF2-SHA512-Password"
+            | "PBKDF2-SHA256-LEGACY-Password"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use dictionaries::Dictionary;
+
+    use super::*;
+
+    #[test]
+    fn every_name_is_in_the_dictionary() {
+        let dictionary = Dictionary::shipped();
+        let role = |name: &str| Role::of(dictionary.attribute(name).expect(name));
+        for name in [
+            "Auth-Type",
+            "Autz-Type",
+            "Acct-Type",
+            "Session-Type",
+            "Strip-User-Name",
+            "Crypt-Password",
+            "Password-With-Header",
+            "Fall-Through",
+            "User-Profile",
+            "Expiration",
+            "Login-Time",
+            "Simultaneous-Use",
+            "SMB-Account-CTRL",
+            "SMB-Account-CTRL-TEXT",
+            "Response-Packet-Type",
+            "Packet-Type",
+            "Packet-Src-IP-Address",
+            "Client-IP-Address",
+            "Packet-Src-IPv6-Address",
+            "Packet-Src-Port",
+            "Packet-Dst-IP-Address",
+            "Packet-Dst-IPv6-Address",
+            "Packet-Dst-Port",
+            "Request-Processing-Stage",
+            "Virtual-Server",
+            "SQL-Group",
+            "Prefix",
+            "Suffix",
+            "Group",
+            "Group-Name",
+            "Unix-Group",
+            "Current-Time",
+            "Time-Of-Day",
+            "LDAP-Group",
+            "Cleartext-Password",
+            "PBKDF2-Password",
+            "SHA1-Password",
+            "User-Password",
+            "Session-Timeout",
+            "Port-Limit",
+            "Reply-Message",
+            "EAP-Message",
+            "Max-Daily-Session",
+            "Daily-Session-Time",
+        ] {
+            assert_ne!(role(name), Role::Plain, "{name}");
+        }
+        assert_eq!(role("Framed-IP-Address"), Role::Plain);
+        assert_eq!(role("Tunnel-Password"), Role::Plain);
+    }
+}

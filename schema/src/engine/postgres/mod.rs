@@ -1,0 +1,246 @@
+//! PostgreSQL: prepared statements on pooled connections, each with our schema at the end of its
+//! search path.
+
+mod failure;
+mod pool;
+
+use std::future::Future;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow};
+use sqlx::{Arguments as _, ConnectOptions as _, SqlSafeStr as _, SqlStr};
+
+use self::pool::{ANSWER, Loan, Pool};
+use super::statement::{Row, Sql, Value, both};
+use crate::{Error, Options};
+
+pub(crate) struct Database {
+    pool: Pool,
+    /// Where LISTEN goes.
+    listen: PgConnectOptions,
+    zone: Option<String>,
+}
+
+impl Database {
+    pub(crate) async fn open(options: &Options) -> Result<Database, Error> {
+        let connect = parse(&options.url)?;
+        let listen = options.listen_url.as_deref().map(parse).transpose()?;
+        let listen = listen.unwrap_or_else(|| connect.clone());
+        let zone = zone_name(&options.timezone);
+        let pool = Pool::new(connect, options.pool.max(1), zone.clone());
+        drop(pool.acquire().await?);
+        Ok(Database { pool, listen, zone })
+    }
+
+    /// Connections for LISTEN, one at a time.
+    pub(crate) fn listening_pool(&self) -> PgPool {
+        let zone = self.zone.clone();
+        PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(Duration::from_secs(4))
+            .after_connect(move |connection, _| {
+                let zone = zone.clone();
+                Box::pin(async move {
+                    let entered = pool::enter(connection, zone.as_deref()).await;
+                    entered.map_err(|error| sqlx::Error::Protocol(error.to_string()))
+                })
+            })
+            .connect_lazy_with(self.listen.clone())
+    }
+
+    /// Repeats on another connection when this one turns out to be dead or out of date.
+    pub(super) async fn fetch<T>(
+        &self,
+        sql: &Sql,
+        values: &[Value],
+        map: impl Fn(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        let mut tries = self.pool.size();
+        loop {
+            let mut loan = self.pool.acquire().await?;
+            match loan.fetch(sql, arguments(values)?).await {
+                Ok(rows) => return read(&rows, map),
+                Err(_) if !loan.is_sound() && tries > 0 => tries -= 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    pub(crate) async fn begin(&self) -> Result<Tx, Error> {
+        let mut tries = self.pool.size();
+        loop {
+            let mut loan = self.pool.acquire().await?;
+            match loan.script("BEGIN".into_sql_str(), ANSWER).await {
+                Ok(()) => return Ok(Tx { loan: Some(loan) }),
+                Err(_) if !loan.is_sound() && tries > 0 => tries -= 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// A connection outside of any transaction, for one user only.
+    pub(crate) async fn session(&self) -> Result<Session, Error> {
+        Ok(Session { loan: self.pool.acquire().await? })
+    }
+
+    pub(super) async fn prepare(&self, sql: &Sql) -> Result<(), Error> {
+        self.pool.acquire().await?.prepare(sql).await
+    }
+
+    pub(super) async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// A transaction.
+pub(crate) struct Tx {
+    loan: Option<Loan>,
+}
+
+impl Tx {
+    pub(super) async fn fetch<T>(
+        &mut self,
+        sql: &Sql,
+        values: &[Value],
+        map: impl Fn(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        self.fetch_with(sql, arguments(values)?, map).await
+    }
+
+    pub(crate) async fn fetch_with<T>(
+        &mut self,
+        sql: &Sql,
+        arguments: PgArguments,
+        map: impl Fn(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        read(&self.loan()?.fetch(sql, arguments).await?, map)
+    }
+
+    pub(super) async fn execute(&mut self, sql: &Sql, values: &[Value]) -> Result<u64, Error> {
+        self.execute_with(sql, arguments(values)?).await
+    }
+
+    pub(crate) async fn execute_with(
+        &mut self,
+        sql: &Sql,
+        arguments: PgArguments,
+    ) -> Result<u64, Error> {
+        self.loan()?.execute(sql, arguments).await
+    }
+
+    /// A text of several statements, without values.
+    pub(crate) async fn script(&mut self, text: SqlStr) -> Result<(), Error> {
+        self.loan()?.script(text, ANSWER).await
+    }
+
+    pub(super) async fn commit(mut self) -> Result<(), Error> {
+        static COMMIT: Sql = both("COMMIT");
+        self.loan()?.execute(&COMMIT, PgArguments::default()).await?;
+        self.loan = None;
+        Ok(())
+    }
+
+    fn loan(&mut self) -> Result<&mut Loan, Error> {
+        self.loan.as_mut().ok_or_else(|| Error::Failed("the transaction has ended".into()))
+    }
+}
+
+impl Drop for Tx {
+    fn drop(&mut self) {
+        let Some(mut loan) = self.loan.take().filter(Loan::is_sound) else { return };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => {
+                runtime.spawn(async move {
+                    loan.script("ROLLBACK".into_sql_str(), ANSWER).await.ok();
+                });
+            }
+            Err(_) => loan.discard(),
+        }
+    }
+}
+
+/// A connection for what can't run in a transaction. It is closed in the end: what was set on
+/// it, locks above all, ends with it.
+pub(crate) struct Session {
+    loan: Loan,
+}
+
+impl Session {
+    /// Waits as long as an index may take.
+    pub(crate) async fn script(&mut self, text: SqlStr) -> Result<(), Error> {
+        self.loan.script(text, Duration::from_secs(86_400)).await
+    }
+
+    pub(crate) async fn fetch<T>(
+        &mut self,
+        sql: &Sql,
+        values: &[Value],
+        map: impl Fn(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        read(&self.loan.fetch(sql, arguments(values)?).await?, map)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.loan.discard();
+    }
+}
+
+fn read<T>(rows: &[PgRow], map: impl Fn(&Row<'_>) -> Result<T, Error>) -> Result<Vec<T>, Error> {
+    rows.iter().map(|row| map(&Row::Postgres(row))).collect()
+}
+
+fn arguments(values: &[Value]) -> Result<PgArguments, Error> {
+    let mut arguments = PgArguments::default();
+    for value in values {
+        match value {
+            Value::Int(value) => arguments.add(*value),
+            Value::Text(value) => arguments.add(value.as_deref()),
+            Value::Flag(value) => arguments.add(*value),
+            Value::Ints(values) => arguments.add(values),
+            Value::Texts(values) => arguments.add(values),
+            Value::OptionalTexts(values) => arguments.add(values),
+        }
+        .map_err(|error| Error::Failed(error.to_string()))?;
+    }
+    Ok(arguments)
+}
+
+async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, Error> {
+    let late = |_| Error::Away(format!("no answer within {} s", limit.as_secs()));
+    tokio::time::timeout(limit, work).await.map_err(late)
+}
+
+fn parse(url: &str) -> Result<PgConnectOptions, Error> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|error| Error::Options(format!("not a PostgreSQL URL: {error}")))?
+        .disable_statement_logging();
+    Ok(match options.get_application_name() {
+        None => options.application_name("radiusd"),
+        Some(_) => options,
+    })
+}
+
+/// The name under which PostgreSQL may know a zone.
+fn zone_name(zone: &TimeZone) -> Option<String> {
+    zone.iana_name().filter(|&name| name != "Etc/Unknown").map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_as_libpq_understands_them() {
+        let socket = |url| parse(url).unwrap().get_socket().cloned();
+        assert_eq!(socket("postgres:///radius?host=/run/pg"), Some("/run/pg".into()));
+        assert_eq!(socket("postgresql://u@%2Frun%2Fpg:5433/radius"), Some("/run/pg".into()));
+        let tcp = parse("postgres://u:p@db.example:5433/radius?sslmode=require").unwrap();
+        assert_eq!((tcp.get_host(), tcp.get_port()), ("db.example", 5433));
+        assert_eq!(tcp.get_database(), Some("radius"));
+        assert!(matches!(parse("postgres://[x"), Err(Error::Options(_))));
+    }
+}
