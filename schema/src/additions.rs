@@ -55,7 +55,9 @@ impl Key {
             }
         };
         let keys = |from: &str| {
-            format!("SELECT array_agg(k) INTO keys FROM (SELECT {column} AS k FROM {from} LIMIT 101) s")
+            format!(
+                "SELECT array_agg(k) INTO keys FROM (SELECT {column} AS k FROM {from} LIMIT 101) s"
+            )
         };
         format!(
             "\nDECLARE\n    keys text[];\n    key text;\nBEGIN\n\
@@ -74,9 +76,8 @@ impl Key {
              \x20   EXCEPTION WHEN OTHERS THEN\n        NULL;\n    END;\n    RETURN NULL;\nEND\n",
             insert = keys(&format!("(SELECT DISTINCT {column} FROM changed) c")),
             delete = keys(&format!("(SELECT DISTINCT {column} FROM gone) g")),
-            update = keys(&format!(
-                "(SELECT {column} FROM gone UNION SELECT {column} FROM changed) u"
-            )),
+            update =
+                keys(&format!("(SELECT {column} FROM gone UNION SELECT {column} FROM changed) u")),
         )
     }
 
@@ -190,8 +191,7 @@ statements! {
 }
 
 /// For a listener's own connection: one row that is true when every change is told.
-pub(crate) const IS_NOTIFIED: &str =
-    "SELECT COALESCE(bool_and(n = 4), false) FROM (SELECT count(t.oid) FILTER (WHERE \
+pub(crate) const IS_NOTIFIED: &str = "SELECT COALESCE(bool_and(n = 4), false) FROM (SELECT count(t.oid) FILTER (WHERE \
      t.tgenabled = 'A' AND t.tgname IN ('mgmt_changed_insert', 'mgmt_changed_update', \
      'mgmt_changed_delete', 'mgmt_changed_truncate')) AS n \
      FROM unnest($1::text[]) AS w(name) JOIN pg_class c ON c.oid = to_regclass(w.name) \
@@ -289,7 +289,8 @@ pub(crate) async fn missing_indexes(
             let lacks = |index: &&Index| !there.iter().any(|name| name == index.name);
             let addition = |index: &Index| {
                 let Index { name, table, .. } = index;
-                let sql = format!("CREATE INDEX IF NOT EXISTS {name} ON {table} {};\n", index.sqlite?);
+                let sql =
+                    format!("CREATE INDEX IF NOT EXISTS {name} ON {table} {};\n", index.sqlite?);
                 Some(Addition { name: (*name).to_owned(), sql })
             };
             Ok(wanted.filter(lacks).filter_map(addition).collect())

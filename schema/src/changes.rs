@@ -1,8 +1,29 @@
 //! What any program altered of the policy, told as it happens.
 
-use tokio::sync::mpsc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use crate::Store;
+use parking_lot::Mutex;
+use sqlx::postgres::{PgListener, PgNotification};
+use sqlx::{Executor as _, Row as _};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::engine::{Engine, postgres, sqlite};
+use crate::store::{self, Inner};
+use crate::{Error, Store, additions};
+
+/// How many changes a receiver may be behind.
+const BEHIND_MAX: usize = 1_024;
+/// How often the listening connection is heard, and how often policy counts as changed where
+/// nothing tells.
+const BEAT: Duration = Duration::from_millis(1_800);
+/// Silence for so long means that the listening connection is lost.
+const LOST: Duration = Duration::from_secs(5);
+/// How often SQLite is asked whether another process has written.
+const ASK: Duration = Duration::from_millis(200);
+/// Changes told together at most.
+const TOGETHER: usize = 256;
 
 /// Keys are MD5 of a name in UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,17 +44,308 @@ pub enum Change {
     Heartbeat,
 }
 
+/// Who wants to hear of changes.
+#[derive(Default)]
+pub(crate) struct Subscribers {
+    list: Mutex<Listeners>,
+}
+
+#[derive(Default)]
+struct Listeners {
+    subscribers: Vec<Subscriber>,
+    /// A task watches the store for them.
+    watched: bool,
+}
+
+struct Subscriber {
+    sender: mpsc::Sender<Change>,
+    /// It was too slow and has missed something.
+    missed: bool,
+}
+
+impl Subscribers {
+    fn publish(&self, change: &Change) {
+        self.list.lock().subscribers.retain_mut(|subscriber| subscriber.tell(change));
+    }
+
+    /// False, and nobody watches any more, when nobody is left.
+    fn keep_watching(&self) -> bool {
+        let mut list = self.list.lock();
+        list.subscribers.retain(|subscriber| !subscriber.sender.is_closed());
+        list.watched = !list.subscribers.is_empty();
+        list.watched
+    }
+}
+
+impl Subscriber {
+    /// False when it has gone.
+    fn tell(&mut self, change: &Change) -> bool {
+        use mpsc::error::TrySendError::{Closed, Full};
+        if self.missed {
+            match self.sender.try_send(Change::Everything) {
+                Ok(()) => self.missed = false,
+                Err(Full(_)) => return true,
+                Err(Closed(_)) => return false,
+            }
+        }
+        match self.sender.try_send(change.clone()) {
+            Ok(()) => true,
+            Err(Full(_)) => {
+                self.missed = *change != Change::Heartbeat;
+                true
+            }
+            Err(Closed(_)) => false,
+        }
+    }
+}
+
 impl Store {
     /// Begins to watch; needs a tokio runtime. Starts with `Everything` and ends when the
     /// receiver is dropped. A reader that falls behind gets `Everything` in place of what it
     /// missed.
     pub fn changes(&self) -> mpsc::Receiver<Change> {
-        mpsc::channel(1).1
+        let (sender, receiver) = mpsc::channel(BEHIND_MAX);
+        let mut subscriber = Subscriber { sender, missed: false };
+        let mut list = self.inner.subscribers.list.lock();
+        if list.watched {
+            subscriber.tell(&Change::Everything);
+        }
+        list.subscribers.push(subscriber);
+        if !list.watched {
+            list.watched = true;
+            tokio::spawn(watch(Arc::downgrade(&self.inner)));
+        }
+        receiver
     }
 
     /// The key under which changes of `name` are told.
     pub fn change_key(name: &str) -> [u8; 16] {
         use md5::{Digest, Md5};
         Md5::digest(name.as_bytes()).into()
+    }
+
+    /// What this process has changed itself; on PostgreSQL the triggers tell it once more.
+    pub(crate) fn publish(&self, change: Change) {
+        self.inner.subscribers.publish(&change);
+    }
+}
+
+/// Watches until the store or the last receiver is gone.
+async fn watch(store: Weak<Inner>) {
+    let mut version = None;
+    loop {
+        let Some(inner) = store.upgrade() else { return };
+        if !inner.subscribers.keep_watching() {
+            return;
+        }
+        match &inner.engine {
+            Engine::Sqlite(database) => {
+                ask_version(database, &inner.subscribers, &mut version).await;
+                drop(inner);
+                tokio::time::sleep(ASK).await;
+            }
+            Engine::Postgres(database) => {
+                let listened = listen(database, &inner.subscribers).await;
+                if listened.is_err() && answers(&inner).await {
+                    // The store can be read, but nothing tells what changed in it.
+                    inner.subscribers.publish(&Change::Everything);
+                    inner.subscribers.publish(&Change::Heartbeat);
+                }
+                drop(inner);
+                let pause = if listened.is_err() { BEAT / 2 } else { Duration::ZERO };
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+}
+
+async fn answers(inner: &Inner) -> bool {
+    matches!(timeout(LOST, store::ping(inner)).await, Ok(Ok(())))
+}
+
+/// The writer's own connection is asked: on another one the number moves with our own commits.
+async fn ask_version(
+    database: &sqlite::Database,
+    subscribers: &Subscribers,
+    known: &mut Option<i64>,
+) {
+    let ask = database.write(|connection| {
+        Ok(connection.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0))?)
+    });
+    let Ok(version) = ask.await else { return };
+    if known.replace(version) != Some(version) {
+        subscribers.publish(&Change::Everything);
+    }
+    subscribers.publish(&Change::Heartbeat);
+}
+
+/// Listens until the connection is lost, or nobody wants to hear.
+async fn listen(database: &postgres::Database, subscribers: &Subscribers) -> Result<(), Error> {
+    let pool = database.listening_pool();
+    let listened = follow(&pool, subscribers).await;
+    // The listener's way back into the pool must not keep us.
+    timeout(Duration::from_secs(1), pool.close()).await.ok();
+    listened
+}
+
+async fn follow(pool: &sqlx::PgPool, subscribers: &Subscribers) -> Result<(), Error> {
+    let mut listener = timeout(LOST, PgListener::connect_with(pool)).await.map_err(late)??;
+    listener.ignore_pool_close_event(true);
+    listener.eager_reconnect(false);
+    let backend =
+        timeout(LOST, listener.fetch_one("SELECT pg_backend_pid()")).await.map_err(late)??;
+    let heart = format!("mgmt_heart_{}", backend.try_get::<i32, _>(0)?);
+    let channels = [additions::CHANNEL, heart.as_str()];
+    timeout(LOST, listener.listen_all(channels)).await.map_err(late)??;
+    // Only now: what changes from here on is heard.
+    subscribers.publish(&Change::Everything);
+    let mut heard = Instant::now();
+    let mut next_beat = heard;
+    let mut notified = true;
+    while subscribers.keep_watching() {
+        if Instant::now() >= next_beat {
+            next_beat = Instant::now() + BEAT;
+            notified = timeout(LOST, beat(&mut listener, &heart)).await.map_err(late)??;
+        }
+        let wait = next_beat.min(heard + LOST);
+        match timeout_at(wait, listener.try_recv()).await {
+            Ok(received) => {
+                let Some(first) = received? else { return Ok(()) };
+                let all = collect(&mut listener, first).await?;
+                if tell(subscribers, &all, &heart) {
+                    heard = Instant::now();
+                    if !notified {
+                        subscribers.publish(&Change::Everything);
+                    }
+                    subscribers.publish(&Change::Heartbeat);
+                }
+            }
+            Err(_) if heard.elapsed() >= LOST => return Ok(()),
+            Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Notifies ourselves. Returns whether triggers tell every change: they may come, and go with a
+/// table that is made anew.
+async fn beat(listener: &mut PgListener, heart: &str) -> Result<bool, Error> {
+    let notify = sqlx::query("SELECT pg_notify($1, '')").bind(heart.to_owned());
+    listener.execute(notify).await?;
+    let asked = sqlx::query(additions::IS_NOTIFIED).bind(additions::watched());
+    Ok(listener.fetch_one(asked).await?.try_get(0)?)
+}
+
+/// What has arrived together.
+async fn collect(
+    listener: &mut PgListener,
+    first: PgNotification,
+) -> Result<Vec<PgNotification>, Error> {
+    let mut all = vec![first];
+    while all.len() < TOGETHER {
+        match timeout(Duration::ZERO, listener.try_recv()).await {
+            Ok(received) => match received? {
+                Some(next) => all.push(next),
+                None => break,
+            },
+            Err(_) => break,
+        }
+    }
+    Ok(all)
+}
+
+/// True when our own heart beat was among them.
+fn tell(subscribers: &Subscribers, notifications: &[PgNotification], heart: &str) -> bool {
+    let payloads = notifications
+        .iter()
+        .filter(|notification| notification.channel() == additions::CHANNEL)
+        .map(PgNotification::payload);
+    for change in changes_of(payloads) {
+        subscribers.publish(&change);
+    }
+    notifications.iter().any(|notification| notification.channel() == heart)
+}
+
+/// Payloads `table:md5(key)` and `table:*`, as few changes as will do.
+fn changes_of<'p>(payloads: impl Iterator<Item = &'p str>) -> Vec<Change> {
+    let (mut users, mut groups) = (Vec::new(), Vec::new());
+    let mut changes = Vec::new();
+    for payload in payloads {
+        let (table, key) = payload.split_once(':').unwrap_or((payload, "*"));
+        let mut octets = [0; 16];
+        let key = hex::decode_to_slice(key, &mut octets).is_ok().then_some(octets);
+        let change = match (table, key) {
+            ("radcheck" | "radreply" | "radusergroup", Some(key)) => {
+                users.push(key);
+                continue;
+            }
+            ("radgroupcheck" | "radgroupreply", Some(key)) => {
+                groups.push(key);
+                continue;
+            }
+            ("radcheck" | "radreply" | "radusergroup", None) => Change::AllUsers,
+            ("radgroupcheck" | "radgroupreply", None) => Change::AllGroups,
+            ("nas" | "mgmt_nas_settings" | "mgmt_nas_named", _) => Change::Nas,
+            ("radhuntgroup", _) => Change::Huntgroups,
+            _ => Change::Everything,
+        };
+        if !changes.contains(&change) {
+            changes.push(change);
+        }
+    }
+    for (mut keys, change) in
+        [(users, Change::Users as fn(_) -> _), (groups, Change::Groups as fn(_) -> _)]
+    {
+        keys.sort_unstable();
+        keys.dedup();
+        if !keys.is_empty() {
+            changes.push(change(keys));
+        }
+    }
+    changes
+}
+
+fn late(_: tokio::time::error::Elapsed) -> Error {
+    Error::Away("the listening connection does not answer".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notifications_become_few_changes() {
+        let (bob, all) = (Store::change_key("bob"), "radreply:*");
+        let of_bob = format!("radcheck:{}", hex::encode(bob));
+        let group = format!("radgroupreply:{}", hex::encode(Store::change_key("gold")));
+        let payloads = [of_bob.as_str(), &of_bob, "nas:*", "nas:*", all, &group, "strange"];
+        let changes = changes_of(payloads.into_iter());
+        assert_eq!(
+            changes,
+            [
+                Change::Nas,
+                Change::AllUsers,
+                Change::Everything,
+                Change::Users(vec![bob]),
+                Change::Groups(vec![Store::change_key("gold")]),
+            ]
+        );
+    }
+
+    #[test]
+    fn who_falls_behind_hears_of_everything() {
+        let (sender, mut receiver) = mpsc::channel(2);
+        let subscribers = Subscribers::default();
+        subscribers.list.lock().subscribers.push(Subscriber { sender, missed: false });
+        for _ in 0..5 {
+            subscribers.publish(&Change::Nas);
+        }
+        assert_eq!(receiver.try_recv(), Ok(Change::Nas));
+        assert_eq!(receiver.try_recv(), Ok(Change::Nas));
+        subscribers.publish(&Change::Heartbeat);
+        assert_eq!(receiver.try_recv(), Ok(Change::Everything));
+        assert_eq!(receiver.try_recv(), Ok(Change::Heartbeat));
+        drop(receiver);
+        assert!(!subscribers.keep_watching());
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! `names` is a user's name in every form radacct may hold it: raw, and as FreeRADIUS escapes it.
 
-use crate::store::unready;
+use crate::engine::{Map, Sql, each, statements, values};
+use crate::layout::Layout;
 use crate::{Error, Store};
 
 /// Octets of a user's sessions.
@@ -27,29 +28,128 @@ pub struct OpenSession {
     pub update: Option<i64>,
 }
 
+/// Statements made for what a store has.
+pub(crate) struct Texts {
+    open: Sql,
+}
+
+// The time of a session before `$2` is taken off; `end` is what FreeRADIUS takes for it.
+statements! {
+    SECONDS = each(
+        "SELECT CAST(SUM(acctsessiontime - GREATEST($2 - start, 0)) AS BIGINT) FROM \
+         (SELECT acctsessiontime, CAST(floor(date_part('epoch', acctstarttime)) AS BIGINT) AS start \
+         FROM radacct WHERE username = ANY($1)) s WHERE start + acctsessiontime > $2",
+        "SELECT SUM(acctsessiontime - max($2 - acctstarttime, 0)) FROM radacct \
+         WHERE username IN (SELECT value FROM json_each($1)) \
+         AND acctstarttime + acctsessiontime > $2",
+    );
+    SECONDS_EVER = each(
+        "SELECT CAST(SUM(acctsessiontime) AS BIGINT) FROM radacct WHERE username = ANY($1)",
+        "SELECT SUM(acctsessiontime) FROM radacct \
+         WHERE username IN (SELECT value FROM json_each($1))",
+    );
+    VOLUME = each(
+        "SELECT CAST(SUM(acctinputoctets) AS BIGINT), CAST(SUM(acctoutputoctets) AS BIGINT) \
+         FROM radacct WHERE username = ANY($1) AND (CAST($2 AS BIGINT) IS NULL \
+         OR date_part('epoch', acctstarttime) + COALESCE(acctsessiontime, 0) > $2)",
+        "SELECT SUM(acctinputoctets), SUM(acctoutputoctets) FROM radacct \
+         WHERE username IN (SELECT value FROM json_each($1)) AND ($2 IS NULL \
+         OR acctstarttime + COALESCE(acctsessiontime, 0) > $2)",
+    );
+    FIRST_LOGIN = each(
+        "SELECT CAST(MIN(acctstarttime) AS timestamptz) FROM radacct WHERE username = ANY($1)",
+        "SELECT MIN(acctstarttime) FROM radacct \
+         WHERE username IN (SELECT value FROM json_each($1))",
+    );
+}
+
+/// More sessions than this of one user need not be told apart.
+const OPEN_MAX: usize = 1_000;
+
+impl Texts {
+    pub(crate) fn of(layout: &Layout) -> Texts {
+        let (join, since) = match layout.has("nasreload") {
+            true => (
+                "LEFT JOIN nasreload n ON n.nasipaddress = a.nasipaddress",
+                "AND (n.reloadtime IS NULL OR a.acctstarttime > n.reloadtime)",
+            ),
+            false => ("", ""),
+        };
+        let or_null = |column| match layout.or_null("radacct", column) {
+            "NULL" => "NULL".to_owned(),
+            column => format!("a.{column}"),
+        };
+        let (port, protocol) = (or_null("nasportid"), or_null("framedprotocol"));
+        let (address, time, among) = match layout.postgres {
+            true => ("abbrev", "timestamptz", "= ANY($1)"),
+            false => ("", "INTEGER", "IN (SELECT value FROM json_each($1))"),
+        };
+        let address = |column| match layout.column("radacct", column).map(|column| column.kind) {
+            Some(crate::layout::Kind::Address) => format!("{address}(a.{column})"),
+            _ => format!("a.{column}"),
+        };
+        let (nas, framed) = (address("nasipaddress"), address("framedipaddress"));
+        Texts {
+            open: Sql::built(format!(
+                "SELECT a.radacctid, a.acctsessionid, a.acctuniqueid, {nas}, {port}, {framed}, \
+                 a.callingstationid, {protocol}, CAST(a.acctstarttime AS {time}), \
+                 CAST(a.acctupdatetime AS {time}) FROM radacct a {join} \
+                 WHERE a.username {among} AND a.acctstoptime IS NULL {since} \
+                 ORDER BY a.radacctid + 0 LIMIT $2"
+            )),
+        }
+    }
+
+    pub(crate) fn built(&self) -> impl Iterator<Item = (&'static str, &Sql)> {
+        [("OPEN", &self.open)].into_iter()
+    }
+}
+
 impl Store {
     /// Seconds of the sessions that reach into the time since `since` (epoch seconds), without
     /// what lies before it. FreeRADIUS's daily, weekly and monthly counters.
-    pub async fn session_seconds(&self, _names: &[&str], _since: i64) -> Result<i64, Error> {
-        unready()
+    pub async fn session_seconds(&self, names: &[&str], since: i64) -> Result<i64, Error> {
+        self.sum(&SECONDS, values![names, since]).await
     }
 
     /// Seconds of all sessions ever.
-    pub async fn session_seconds_ever(&self, _names: &[&str]) -> Result<i64, Error> {
-        unready()
+    pub async fn session_seconds_ever(&self, names: &[&str]) -> Result<i64, Error> {
+        self.sum(&SECONDS_EVER, values![names]).await
+    }
+
+    async fn sum(&self, sql: &Sql, values: Vec<crate::engine::Value>) -> Result<i64, Error> {
+        Ok(self.engine().find(sql, values, |row| row.int(0)).await?.unwrap_or_default())
     }
 
     /// Octets of the sessions that reach into the time since `since`; of all for `None`.
-    pub async fn volume(&self, _names: &[&str], _since: Option<i64>) -> Result<Volume, Error> {
-        unready()
+    pub async fn volume(&self, names: &[&str], since: Option<i64>) -> Result<Volume, Error> {
+        let map: Map<Volume> = |row| Ok(Volume { input: row.int(0)?, output: row.int(1)? });
+        let found = self.engine().find(&VOLUME, values![names, since], map).await?;
+        Ok(found.unwrap_or_default())
     }
 
     /// When the first session began, epoch seconds.
-    pub async fn first_login(&self, _names: &[&str]) -> Result<Option<i64>, Error> {
-        unready()
+    pub async fn first_login(&self, names: &[&str]) -> Result<Option<i64>, Error> {
+        let found = self.engine().find(&FIRST_LOGIN, values![names], |row| row.time(0)).await?;
+        Ok(found.flatten())
     }
 
-    pub async fn open_sessions(&self, _names: &[&str]) -> Result<Vec<OpenSession>, Error> {
-        unready()
+    pub async fn open_sessions(&self, names: &[&str]) -> Result<Vec<OpenSession>, Error> {
+        let map: Map<OpenSession> = |row| {
+            Ok(OpenSession {
+                radacctid: row.int(0)?,
+                acctsessionid: row.text(1)?,
+                acctuniqueid: row.text(2)?,
+                nas_ip: row.text(3)?,
+                nas_port_id: row.text_or_empty(4)?,
+                framed_ip: row.text_or_empty(5)?,
+                calling_station: row.text_or_empty(6)?,
+                framed_protocol: row.text_or_empty(7)?,
+                start: row.time(8)?,
+                update: row.time(9)?,
+            })
+        };
+        let known = self.known();
+        self.engine().fetch(&known.counters.open, values![names, OPEN_MAX], map).await
     }
 }

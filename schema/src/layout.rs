@@ -15,21 +15,49 @@ const REQUIRED: &[(&str, &[&str])] = &[
     ("radusergroup", &["username", "groupname", "priority"]),
     (
         "radacct",
-        &["radacctid", "acctsessionid", "acctuniqueid", "username", "nasipaddress",
-          "acctstarttime", "acctupdatetime", "acctstoptime", "acctsessiontime",
-          "acctinputoctets", "acctoutputoctets", "callingstationid", "framedipaddress"],
+        &[
+            "radacctid",
+            "acctsessionid",
+            "acctuniqueid",
+            "username",
+            "nasipaddress",
+            "acctstarttime",
+            "acctupdatetime",
+            "acctstoptime",
+            "acctsessiontime",
+            "acctinputoctets",
+            "acctoutputoctets",
+            "callingstationid",
+            "framedipaddress",
+        ],
     ),
 ];
 
 /// FreeRADIUS's, those that a site may lack included.
 const THEIRS: &[&str] = &[
-    "radcheck", "radreply", "radgroupcheck", "radgroupreply", "radusergroup", "radacct",
-    "radpostauth", "nas", "nasreload", "radippool", "radhuntgroup",
+    "radcheck",
+    "radreply",
+    "radgroupcheck",
+    "radgroupreply",
+    "radusergroup",
+    "radacct",
+    "radpostauth",
+    "nas",
+    "nasreload",
+    "radippool",
+    "radhuntgroup",
 ];
 
 pub(crate) const OURS: &[&str] = &[
-    "mgmt_migrations", "mgmt_attempts", "mgmt_traces", "mgmt_last_accepts", "mgmt_session_marks",
-    "mgmt_session_reuse", "mgmt_nas_reboots", "mgmt_nas_settings", "mgmt_nas_named",
+    "mgmt_migrations",
+    "mgmt_attempts",
+    "mgmt_traces",
+    "mgmt_last_accepts",
+    "mgmt_session_marks",
+    "mgmt_session_reuse",
+    "mgmt_nas_reboots",
+    "mgmt_nas_settings",
+    "mgmt_nas_named",
 ];
 
 /// How a column keeps what it keeps.

@@ -9,13 +9,18 @@
 //! `sessions` (radacct) and `attempts` (radpostauth and the reasons). People edit `users`,
 //! `groups` and `nas`: one function is one transaction.
 
+mod additions;
 mod attempts;
 mod changes;
 mod counters;
+mod engine;
 mod error;
 mod groups;
+mod layout;
+mod migrations;
 mod nas;
 mod policy;
+mod rows;
 mod sessions;
 mod store;
 mod users;
@@ -31,3 +36,42 @@ pub use sessions::{
 };
 pub use store::{Options, Report, Status, Store};
 pub use users::{Membership, User};
+
+/// Every statement that a store of this engine may be sent.
+fn statements<'k>(
+    known: &'k store::Known,
+    engine: &'static str,
+) -> Vec<(&'static str, &'k engine::Sql)> {
+    let only_sqlite = |name: &str| name == "SQLITE_INDEXES";
+    let only_postgres = |name: &str| {
+        migrations::is_for_postgres(name)
+            || !only_sqlite(name) && additions::statements().iter().any(|(other, _)| *other == name)
+    };
+    let fixed = [
+        additions::statements(),
+        attempts::statements(),
+        counters::statements(),
+        groups::statements(),
+        layout::statements(),
+        migrations::statements(),
+        nas::statements(),
+        policy::statements(),
+        rows::statements(),
+        sessions::statements(),
+        sessions::more_statements(),
+        store::statements(),
+        users::statements(),
+    ];
+    let fixed = fixed.into_iter().flatten().filter(|(name, _)| match engine {
+        "sqlite" => !only_postgres(name),
+        _ => !only_sqlite(name),
+    });
+    let fixed = fixed.map(|(name, sql)| -> (&'static str, &'k engine::Sql) { (name, sql) });
+    fixed
+        .chain(known.policy.built())
+        .chain(known.nas.built())
+        .chain(known.counters.built())
+        .chain(known.sessions.built())
+        .chain(known.attempts.built())
+        .collect()
+}

@@ -90,11 +90,13 @@ impl Answers {
         self.counters.push((ask, used));
     }
 
+    #[expect(dead_code, reason = "asked by the decision, which follows")]
     pub(super) fn find_profile(&self, name: &str) -> Option<Option<&UserPolicy>> {
         let found = self.profiles.iter().find(|(known, _)| known == name);
         found.map(|(_, policy)| policy.as_deref())
     }
 
+    #[expect(dead_code, reason = "asked by the decision, which follows")]
     pub(super) fn find_counter(&self, ask: Ask) -> Option<i64> {
         self.counters.iter().find(|(known, _)| *known == ask).map(|(_, used)| *used)
     }

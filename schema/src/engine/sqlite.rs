@@ -148,11 +148,7 @@ impl Tx {
     }
 
     /// One statement for each of many rows.
-    pub(crate) async fn execute_each(
-        &self,
-        sql: &Sql,
-        rows: Vec<Vec<Value>>,
-    ) -> Result<(), Error> {
+    pub(crate) async fn execute_each(&self, sql: &Sql, rows: Vec<Vec<Value>>) -> Result<(), Error> {
         let text = sql.sqlite();
         self.work(move |connection| {
             let mut statement = connection.prepare_cached(&text)?;
@@ -310,11 +306,7 @@ pub(crate) fn collect<T>(
     Ok(found)
 }
 
-pub(crate) fn execute(
-    connection: &Connection,
-    text: &str,
-    values: &[Value],
-) -> Result<u64, Error> {
+pub(crate) fn execute(connection: &Connection, text: &str, values: &[Value]) -> Result<u64, Error> {
     let mut statement = connection.prepare_cached(text)?;
     bind(&mut statement, values)?;
     Ok(statement.raw_execute()? as u64)

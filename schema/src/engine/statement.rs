@@ -235,7 +235,10 @@ impl Row<'_> {
                 Ok(match row.get_ref(column)? {
                     ValueRef::Null => None,
                     ValueRef::Integer(value) => Some(value),
-                    #[expect(clippy::cast_possible_truncation, reason = "a REAL that holds seconds")]
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        reason = "a REAL that holds seconds"
+                    )]
                     ValueRef::Real(value) => Some(value as i64),
                     ValueRef::Text(text) | ValueRef::Blob(text) => {
                         std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok())

@@ -1,7 +1,12 @@
 //! radacct: one row per session, read, folded by the caller and written in one transaction.
 
-use crate::store::unready;
+mod columns;
+mod write;
+
+use crate::engine::{Tx, both, statements, values};
 use crate::{Error, Store};
+
+pub(crate) use columns::Texts;
 
 /// A row of radacct. Times are seconds since 1970. Addresses are text as PostgreSQL prints an
 /// inet; what a NOT NULL column holds as '' is `None` here. `class`, which FreeRADIUS leaves
@@ -124,36 +129,90 @@ pub struct ToClose {
     pub acctuniqueid: String,
 }
 
+statements! {
+    /// The same reboot told with two causes keeps one of them, whichever came first.
+    REBOOT = both(
+        "INSERT INTO mgmt_nas_reboots (nasipaddress, at, off, cause) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (nasipaddress, at, off) DO UPDATE SET cause = excluded.cause \
+         WHERE mgmt_nas_reboots.cause IS NULL OR mgmt_nas_reboots.cause < excluded.cause",
+    );
+}
+
+/// Statements of `write`.
+pub(crate) fn more_statements() -> Vec<(&'static str, &'static crate::engine::Sql)> {
+    write::statements()
+}
+
 impl Store {
     /// One transaction: reads and locks what `ask` names, lets `fold` decide, writes what it
-    /// says. `fold` is pure; nothing is written when it is called a second time.
-    pub async fn write_sessions<F>(&self, _ask: &Ask, _fold: F) -> Result<Written, Error>
+    /// says. `fold` is pure; nothing is written before its last answer.
+    pub async fn write_sessions<F>(&self, ask: &Ask, fold: F) -> Result<Written, Error>
     where
         F: FnMut(Known) -> Step + Send,
     {
-        unready()
+        let known = self.known();
+        write::write(self.begin().await?, &known, ask, fold).await
     }
 
-    /// Keeps the times at which NASes began or ended; nothing without our tables.
-    pub async fn record_reboots(&self, _reboots: &[Reboot]) -> Result<(), Error> {
-        unready()
+    /// Keeps the times at which NASes began or ended; nothing without our tables. When it
+    /// returns, every session is either to be seen by `sessions_to_close` or its writer will see
+    /// the reboot.
+    pub async fn record_reboots(&self, reboots: &[Reboot]) -> Result<(), Error> {
+        if !self.known().layout.ours() || reboots.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        if let Tx::Postgres(tx) = &mut tx {
+            // Waits for the writers that have read without it; on SQLite there is only one.
+            use sqlx::SqlSafeStr as _;
+            tx.script("LOCK TABLE mgmt_nas_reboots IN EXCLUSIVE MODE".into_sql_str()).await?;
+        }
+        for Reboot { nasipaddress, at, off, cause } in reboots {
+            tx.execute(&REBOOT, values![nasipaddress, *at, *off, cause]).await?;
+        }
+        tx.commit().await
     }
 
     /// Sessions of `nas` that began by `at` and either are open and last heard of by `at`, or
     /// were closed at `next`, the reboot after it. In order of radacctid, those above `after`.
     pub async fn sessions_to_close(
         &self,
-        _nas: &str,
-        _at: i64,
-        _next: Option<i64>,
-        _after: i64,
-        _limit: usize,
+        nas: &str,
+        at: i64,
+        next: Option<i64>,
+        after: i64,
+        limit: usize,
     ) -> Result<Vec<ToClose>, Error> {
-        unready()
+        let known = self.known();
+        let texts = &known.sessions;
+        let open = values![nas, at, after, limit];
+        let mut found = self.fetch_to_close(&texts.to_close, open).await?;
+        if let Some(next) = next {
+            let values = values![nas, at, after, limit, next];
+            found.extend(self.fetch_to_close(&texts.closed_at, values).await?);
+            found.sort_unstable_by_key(|session| session.radacctid);
+            found.truncate(limit);
+        }
+        Ok(found)
+    }
+
+    async fn fetch_to_close(
+        &self,
+        sql: &crate::engine::Sql,
+        values: Vec<crate::engine::Value>,
+    ) -> Result<Vec<ToClose>, Error> {
+        let map: crate::engine::Map<ToClose> =
+            |row| Ok(ToClose { radacctid: row.int(0)?, acctuniqueid: row.text(1)? });
+        self.engine().fetch(sql, values, map).await
     }
 
     /// The row of a session.
-    pub async fn find_session(&self, _acctuniqueid: &str) -> Result<Option<Session>, Error> {
-        unready()
+    pub async fn find_session(&self, acctuniqueid: &str) -> Result<Option<Session>, Error> {
+        let known = self.known();
+        let map = {
+            let known = known.clone();
+            move |row: &crate::engine::Row<'_>| known.sessions.session(row)
+        };
+        self.engine().find(&known.sessions.find, values![acctuniqueid], map).await
     }
 }
