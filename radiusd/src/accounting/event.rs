@@ -1,13 +1,20 @@
 //! What one Accounting-Request says of a session, or of a whole NAS.
 
 use schema::Reboot;
+use serde::{Serialize, Serializer};
 
 /// What an Accounting-Request asks to be written.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Event {
     Session(Box<SessionEvent>),
     /// Accounting-On and Accounting-Off.
+    #[serde(serialize_with = "reboot")]
     Reboot(Reboot),
+}
+
+fn reboot<S: Serializer>(reboot: &Reboot, serializer: S) -> Result<S::Ok, S::Error> {
+    (&reboot.nasipaddress, reboot.at, reboot.off, &reboot.cause).serialize(serializer)
 }
 
 /// The order is that of a session's life: of two events at one position the later kind is later.
@@ -21,7 +28,7 @@ pub enum Kind {
 }
 
 /// What a session is called and where it is; written once, by the event that opens the session.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
 pub struct Texts {
     pub session_id: String,
     pub username: String,
@@ -42,7 +49,7 @@ pub struct Texts {
 /// Delegated-IPv6-Prefix, in this order, as the columns hold them.
 pub type Addresses = [Option<String>; 5];
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SessionEvent {
     pub kind: Kind,
     /// FreeRADIUS's `acctuniqueid`: 32 hexadecimal digits.

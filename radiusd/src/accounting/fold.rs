@@ -9,12 +9,13 @@
 
 use std::collections::HashMap;
 
+use ahash::RandomState;
 use md5::{Digest, Md5};
 use schema::{Known, Reuse, Session, Step, Writes};
 
 use super::event::{Kind, SessionEvent};
 use super::reboots::Reboots;
-use super::row::Marks;
+use super::row::{Marks, REBOOTED};
 use super::state::State;
 
 /// Two starts so many seconds apart are one: clocks and session times are cut to seconds, and a
@@ -60,28 +61,31 @@ enum Place {
     Unknown,
 }
 
-/// Folds `events` into what is known. `ids` may name sessions without an event: theirs are looked
-/// at again in the light of `known.reboots`.
-pub fn fold(known: Known, ids: &[String], events: &[&SessionEvent]) -> (Step, Findings) {
+/// Folds `events`, in order of `in_order`, into what is known. `ids` may name sessions without an
+/// event: they are looked at again in the light of `known.reboots`. `older_are_known`: this has
+/// answered [`Step::Older`] already.
+pub fn fold(
+    known: Known,
+    older_are_known: bool,
+    ids: &[String],
+    events: &[&SessionEvent],
+) -> (Step, Findings) {
     let reboots = Reboots::new(known.reboots);
-    let older_are_known = known.older.is_some();
-    let mut all: HashMap<&str, Sessions> =
+    let mut all: HashMap<&str, Sessions, RandomState> =
         ids.iter().map(|id| (id.as_str(), Sessions::default())).collect();
     for (row, marks) in known.rows {
         if let Some(sessions) = all.get_mut(row.acctuniqueid.as_str()) {
             sessions.current = Some(Incarnation::known(row, marks));
         }
     }
-    for (plain_id, row, marks) in known.older.into_iter().flatten() {
-        if let Some(sessions) = all.get_mut(plain_id.as_str()) {
-            sessions.add_older(Incarnation::known(row, marks));
+    for older in known.older {
+        if let Some(sessions) = all.get_mut(older.plain_id.as_str()) {
+            sessions.add_older(Incarnation::known(older.session, older.marks));
         }
     }
     let mut findings = Findings::default();
     let mut wanted = Vec::new();
-    let mut in_order: Vec<&SessionEvent> = events.to_vec();
-    in_order.sort_by_key(|event| (event.start(), event.time, event.kind));
-    for event in in_order {
+    for &event in events {
         let Some(sessions) = all.get_mut(event.unique_id.as_str()) else { continue };
         match sessions.place(event, &reboots, older_are_known) {
             Place::Unknown => wanted.push((event.unique_id.clone(), event.start())),
@@ -100,6 +104,11 @@ pub fn fold(known: Known, ids: &[String], events: &[&SessionEvent]) -> (Step, Fi
     (Step::Write(writes), findings)
 }
 
+/// The order of `fold`'s events: of several sessions under one id the first comes first.
+pub fn in_order(event: &SessionEvent) -> (i64, i64, Kind) {
+    (event.start(), event.time, event.kind)
+}
+
 /// The id of an earlier session under `plain_id`.
 pub fn older_id(plain_id: &str, start: i64) -> String {
     hex::encode(Md5::digest(format!("{plain_id},{start}")))
@@ -109,7 +118,7 @@ impl Incarnation {
     fn known(row: Session, marks: Option<String>) -> Incarnation {
         let marked = marks.is_some();
         // Marks that can't be read are as good as none: the row tells nearly all.
-        let marks: Option<Marks> = marks.and_then(|marks| serde_json::from_str(&marks).ok());
+        let marks = marks.and_then(|marks| Marks::parse(&marks));
         let unique_id = row.acctuniqueid.clone();
         let state = State::from_row(&row, marks);
         Incarnation { state, row: Some(row), marked, touched: false, unique_id }
@@ -131,18 +140,28 @@ impl Incarnation {
         self.state.start().abs_diff(start) <= SAME_START_SECONDS.unsigned_abs()
     }
 
+    fn is_open(&self, reboots: &Reboots) -> bool {
+        self.ended_at(reboots).is_none()
+    }
+
     /// By its NAS, or by a reboot of it.
     fn ended_at(&self, reboots: &Reboots) -> Option<i64> {
-        let state = &self.state;
-        match state.progress.stop.get() {
-            Some((stop, _)) => Some(stop.time()),
-            None => reboots.closing(&state.opening.texts.nas, state.head()).map(|reboot| reboot.at),
+        let progress = &self.state.progress;
+        if let Some((stop, _)) = progress.stop.get() {
+            return Some(stop.time());
         }
+        // A reboot that another program acted on.
+        let closed = progress.closed.as_ref().filter(|closed| {
+            closed.cause.as_deref() == Some(REBOOTED) && closed.at >= progress.head().time()
+        });
+        let reboot = self.state.reboot(reboots).map(|reboot| reboot.at);
+        reboot.or(closed.map(|closed| closed.at))
     }
 
     fn write(self, reboots: &Reboots, current: bool, writes: &mut Writes) {
-        let Incarnation { state, row: held, marked, touched, unique_id } = self;
-        let row = state.row(unique_id, reboots, current);
+        let Incarnation { mut state, row: held, marked, touched, unique_id } = self;
+        state.settle(reboots);
+        let row = state.row(unique_id, current);
         let closes = held.as_ref().is_none_or(|held| {
             (held.acctstoptime, held.acctupdatetime) != (row.acctstoptime, row.acctupdatetime)
                 || held.acctuniqueid != row.acctuniqueid
@@ -154,8 +173,8 @@ impl Incarnation {
         if marked || marks.is_some() {
             writes.marks.push((row.acctuniqueid.clone(), marks));
         }
-        let (radacctid, class) = held.map_or((None, None), |held| (held.radacctid, held.class));
-        writes.rows.push(Session { radacctid, class, ..row });
+        let radacctid = held.and_then(|held| held.radacctid);
+        writes.rows.push(Session { radacctid, ..row });
     }
 }
 
@@ -173,9 +192,10 @@ impl Sessions {
         if !older_are_known {
             return Place::Unknown;
         }
-        let before = self.older.iter().rposition(|older| {
-            older.state.start() <= start.saturating_add(SAME_START_SECONDS)
-        });
+        let before = self
+            .older
+            .iter()
+            .rposition(|older| older.state.start() <= start.saturating_add(SAME_START_SECONDS));
         if let Some(index) = before {
             let older = &self.older[index];
             let over = older.ended_at(reboots).is_some_and(|ended| ended <= start);
@@ -226,7 +246,7 @@ impl Sessions {
         self.older.sort_by_key(|older| older.state.start());
     }
 
-    fn write(self, plain_id: &str, reboots: &Reboots, writes: &mut Writes) {
+    fn write(mut self, plain_id: &str, reboots: &Reboots, writes: &mut Writes) {
         for older in self.older {
             let renamed = older.row.as_ref().is_none_or(|row| row.acctuniqueid != older.unique_id);
             if renamed {
@@ -235,8 +255,9 @@ impl Sessions {
                     start: older.state.start(),
                     acctuniqueid: older.unique_id.clone(),
                 });
-                if older.marked {
-                    writes.marks.push((plain_id.to_owned(), None));
+                // The marks under the plain id were the older session's.
+                if let (true, Some(current)) = (older.marked, &mut self.current) {
+                    current.marked = true;
                 }
             }
             older.write(reboots, false, writes);
@@ -244,12 +265,6 @@ impl Sessions {
         if let Some(current) = self.current {
             current.write(reboots, true, writes);
         }
-    }
-}
-
-impl Incarnation {
-    fn is_open(&self, reboots: &Reboots) -> bool {
-        self.ended_at(reboots).is_none()
     }
 }
 

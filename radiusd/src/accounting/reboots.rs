@@ -27,8 +27,11 @@ impl Reboots {
     /// The one that ended a session of which nothing later is known than `head`. In the very
     /// second of an Accounting-On a session is a new one, in that of an Accounting-Off an old one.
     pub fn closing(&self, nas: &str, head: Position) -> Option<&Reboot> {
-        let of_one = self.of.get(nas)?;
-        let time = head.time();
-        of_one.iter().find(|reboot| reboot.at > time || (reboot.off && reboot.at == time))
+        self.of.get(nas)?.iter().find(|reboot| ends(reboot, head))
     }
+}
+
+pub fn ends(reboot: &Reboot, head: Position) -> bool {
+    let time = head.time();
+    reboot.at > time || (reboot.off && reboot.at == time)
 }

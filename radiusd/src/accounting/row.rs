@@ -5,12 +5,11 @@
 //! `acctupdatetime - acctinterval` always is that event), counters and session time never fall,
 //! an address that a later packet lacks stays.
 
-use schema::Session;
+use schema::{Reboot, Session};
 use serde::{Deserialize, Serialize};
 
 use super::event::{Kind, Texts};
 use super::newest::{Newest, Position};
-use super::reboots::Reboots;
 use super::state::{Closing, Ending, Opening, Progress, State, Times};
 
 /// The cause of a session that was cut off by the next one under its Acct-Session-Id.
@@ -22,6 +21,8 @@ pub const REBOOTED: &str = "NAS-Reboot";
 pub struct Marks {
     guessed: bool,
     progress: Progress,
+    /// Time, whether it was an Accounting-Off, cause.
+    reboot: Option<(i64, bool, Option<String>)>,
     /// The row they were written with. Marks of a row that another program has changed since are
     /// only joined to what the row itself says.
     with: Numbers,
@@ -59,10 +60,10 @@ struct End {
 
 impl State {
     /// `current`: it is the latest session under its Acct-Session-Id.
-    pub fn row(&self, unique_id: String, reboots: &Reboots, current: bool) -> Session {
+    pub fn row(&self, unique_id: String, current: bool) -> Session {
         let Opening { start, texts, .. } = &self.opening;
         let progress = &self.progress;
-        let end = self.end(reboots, current);
+        let end = self.end(current);
         let update = end.as_ref().map_or(self.head().time(), |end| end.update);
         let address = |at: usize| progress.addresses[at].get().map(|(_, address)| address.clone());
         Session {
@@ -99,7 +100,7 @@ impl State {
 
     /// The NAS's Stop, else its earliest reboot after the latest event, else the next session
     /// under the same Acct-Session-Id, else whoever closed the row unless an event came after.
-    fn end(&self, reboots: &Reboots, current: bool) -> Option<End> {
+    fn end(&self, current: bool) -> Option<End> {
         let progress = &self.progress;
         let update = self.head().time();
         let lasted = |at: i64| progress.session_time.max(Some(at.saturating_sub(self.start())));
@@ -115,7 +116,7 @@ impl State {
                 connect_info: (!alone).then(|| ending.connect_info.clone()),
             });
         }
-        if let Some(reboot) = reboots.closing(&self.opening.texts.nas, self.head()) {
+        if let Some(reboot) = &self.reboot {
             let (at, cause) = (reboot.at, reboot.cause.as_deref().unwrap_or(REBOOTED));
             let (update, session_time) = (at, lasted(at));
             let cause = Some(cause.to_owned());
@@ -135,33 +136,53 @@ impl State {
     /// The marks that this state needs beside `row`; none if the row alone tells it all.
     pub fn marks(&self, row: &Session) -> Option<Marks> {
         let assumed = Assumed::of(row);
-        if assumed.guessed == self.opening.guessed && assumed.progress(row) == self.progress {
+        let guessed = self.opening.guessed;
+        if self.reboot.is_none()
+            && assumed.guessed == guessed
+            && assumed.progress(row) == self.progress
+        {
             return None;
         }
-        Some(Marks {
-            guessed: self.opening.guessed,
-            progress: self.progress.clone(),
-            with: Numbers::of(row),
-        })
+        let reboot = self.reboot.clone().map(|reboot| (reboot.at, reboot.off, reboot.cause));
+        Some(Marks { guessed, progress: self.progress.clone(), reboot, with: Numbers::of(row) })
     }
 
     pub fn from_row(row: &Session, marks: Option<Marks>) -> State {
         let assumed = Assumed::of(row);
         let opening = |guessed| Opening { guessed, start: assumed.start, texts: texts(row) };
+        let marked = |marks: Marks| State {
+            opening: opening(marks.guessed),
+            progress: marks.progress,
+            reboot: marks.reboot.map(|(at, off, cause)| Reboot {
+                nasipaddress: row.nasipaddress.clone(),
+                at,
+                off,
+                cause,
+            }),
+        };
         match marks {
-            Some(marks) if marks.with == Numbers::of(row) => {
-                State { opening: opening(marks.guessed), progress: marks.progress }
-            }
+            Some(marks) if marks.with == Numbers::of(row) => marked(marks),
             marks => {
                 let progress = assumed.progress(row);
-                let mut state = State { opening: opening(assumed.guessed), progress };
+                let opening = opening(assumed.guessed);
+                let mut state = State { opening, progress, reboot: None };
                 if let Some(marks) = marks {
-                    let Marks { guessed, progress, .. } = marks;
-                    state.join(&State { opening: opening(guessed), progress });
+                    state.join(&marked(marks));
                 }
                 state
             }
         }
+    }
+}
+
+impl Marks {
+    pub fn parse(text: &str) -> Option<Marks> {
+        serde_json::from_str(text).ok()
+    }
+
+    pub fn to_text(&self) -> String {
+        // Numbers, strings and enums without keys of other types: JSON has a form for all.
+        serde_json::to_string(self).unwrap_or_default()
     }
 }
 
@@ -195,9 +216,9 @@ impl Assumed {
         // FreeRADIUS fills connectinfo_stop at each Stop but the one that comes alone.
         let alone = row.acctinterval.is_none() && row.connectinfo_stop.is_none();
         let ours = matches!(row.acctterminatecause.as_deref(), Some(REUSED | REBOOTED));
-        let stop = row.acctstoptime.filter(|&stop| {
-            row.connectinfo_stop.is_some() || (alone && stop == update && !ours)
-        });
+        let stop = row
+            .acctstoptime
+            .filter(|&stop| row.connectinfo_stop.is_some() || (alone && stop == update && !ours));
         let last = stop.map_or(update, |stop| stop.max(update));
         let only = match (row.acctinterval, stop) {
             (Some(_), _) => None,

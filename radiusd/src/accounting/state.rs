@@ -1,16 +1,20 @@
 //! Everything that the set of a session's events determines, and nothing that depends on the order
 //! in which they came: each field is a maximum or a minimum over the set.
 
+use schema::Reboot;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Kind, SessionEvent, Texts};
 use super::newest::{Newest, Position};
+use super::reboots::{Reboots, ends};
 
 /// One session. `merge` takes an event in; merging it again changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     pub opening: Opening,
     pub progress: Progress,
+    /// The first reboot of its NAS after the latest event, unless the NAS stopped it.
+    pub reboot: Option<Reboot>,
 }
 
 /// The event that opens the session: its Start, else the one that dates its beginning earliest.
@@ -88,6 +92,7 @@ impl State {
                 stop: Newest::default(),
                 closed: None,
             },
+            reboot: None,
         };
         state.progress.values(position, event);
         state
@@ -96,8 +101,8 @@ impl State {
     pub fn merge(&mut self, event: &SessionEvent) -> Merged {
         let (guessed, start) = (event.kind != Kind::Start, event.start());
         let opening = &self.opening;
-        let opens = (guessed, start, &event.texts)
-            < (opening.guessed, opening.start, &opening.texts);
+        let opens =
+            (guessed, start, &event.texts) < (opening.guessed, opening.start, &opening.texts);
         if opens {
             self.opening = Opening { guessed, start, texts: event.texts.clone() };
         }
@@ -111,6 +116,25 @@ impl State {
             self.opening = other.opening.clone();
         }
         self.progress.join(&other.progress);
+        self.reboot = self.reboot.take().into_iter().chain(other.reboot.clone()).min_by_key(order);
+    }
+
+    /// The reboot that ends the session: of those told now and the one remembered, which may be
+    /// too long ago to be told again.
+    pub fn reboot<'a>(&'a self, reboots: &'a Reboots) -> Option<&'a Reboot> {
+        let head = self.head();
+        let remembered = self.reboot.as_ref().filter(|reboot| ends(reboot, head));
+        reboots
+            .closing(&self.opening.texts.nas, head)
+            .into_iter()
+            .chain(remembered)
+            .min_by_key(order)
+    }
+
+    /// Remembers it.
+    pub fn settle(&mut self, reboots: &Reboots) {
+        let stopped = self.progress.stop.get().is_some();
+        self.reboot = if stopped { None } else { self.reboot(reboots).cloned() };
     }
 
     /// The latest event.
@@ -144,8 +168,7 @@ impl Progress {
     fn merge(&mut self, event: &SessionEvent) -> Merged {
         let position = Position::of(event);
         let fell = position > self.head()
-            && (event.input_octets < self.input_octets
-                || event.output_octets < self.output_octets);
+            && (event.input_octets < self.input_octets || event.output_octets < self.output_octets);
         let mut changed = self.head.put(position, &());
         changed |= self.times.join(Times { last: event.time, before: None });
         if self.only.is_some_and(|only| only != position) {
@@ -168,7 +191,8 @@ impl Progress {
         }
         if event.kind == Kind::Stop {
             let connect_info = event.texts.connect_info.clone();
-            changed |= self.stop.put(position, &Ending { cause: event.cause.clone(), connect_info });
+            changed |=
+                self.stop.put(position, &Ending { cause: event.cause.clone(), connect_info });
         }
         changed
     }
@@ -201,6 +225,11 @@ impl Times {
         *self = Times { last, before };
         changed
     }
+}
+
+fn order<R: std::borrow::Borrow<Reboot>>(reboot: &R) -> (i64, bool, Option<String>) {
+    let Reboot { at, off, cause, .. } = reboot.borrow();
+    (*at, *off, cause.clone())
 }
 
 fn raise<T: PartialOrd>(held: &mut T, value: T) -> bool {

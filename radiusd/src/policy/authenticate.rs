@@ -1,0 +1,240 @@
+//! Which way to log in counts, and whether the password fits: PAP, CHAP, MS-CHAP.
+
+use std::borrow::Cow;
+
+use dictionaries::{Attribute, Value};
+use proto::attribute::{CHAP_PASSWORD, EAP_MESSAGE, USER_PASSWORD};
+use proto::chap::Chap;
+use proto::mschap::MsChap;
+use proto::{BadPassword, Stored};
+use smallvec::SmallVec;
+
+use super::decision::{Case, Halt};
+use super::list::{Held, first};
+use super::need::SlowPassword;
+use super::role::Role;
+use super::rows::{More, stored};
+use super::trace::{Recorder, TraceStep};
+use super::{Need, Reason};
+
+const REJECT: u64 = 4;
+const ACCEPT: u64 = 254;
+/// RFC 2865 §5.2.
+const PASSWORD_MAX: usize = 128;
+
+/// A stored password of the control list.
+pub(super) enum Known<'l> {
+    Clear(&'l [u8]),
+    Stored(Cow<'l, Stored>),
+    Bad(BadPassword),
+}
+
+impl<'a, R: Recorder> Case<'_, 'a, R> {
+    /// CHAP and MS-CHAP are chosen by what was sent, before rows are read.
+    pub(super) fn find_login(&mut self) -> Result<(), Halt> {
+        let packet = self.request.packet;
+        let eap = packet.find(EAP_MESSAGE).is_some();
+        if packet.find(CHAP_PASSWORD).is_some_and(|octets| !octets.is_empty()) {
+            self.choose("CHAP");
+        } else if MsChap::find(packet).is_some() {
+            self.choose("MS-CHAP");
+        }
+        if eap { Err(Halt::Refuse(Reason::EapNotSupported)) } else { Ok(()) }
+    }
+
+    fn choose(&mut self, method: &'static str) {
+        self.recorder.note(|| TraceStep::Login { method });
+        let attribute = self.request.dictionary.attribute("Auth-Type");
+        if let Some(attribute) = attribute
+            && let Some(number) = attribute.value_named(method)
+        {
+            self.control.push(Held::made(attribute, Value::Integer(number)));
+        }
+    }
+
+    /// The last module: a known password and a sent one make PAP, unless something was chosen.
+    pub(super) fn find_password(&mut self) {
+        let known = self.control.iter().any(|held| match held.role {
+            Role::Password => !held.pair.attribute.name.starts_with("PBKDF2-"),
+            Role::CryptPassword | Role::PasswordWithHeader => true,
+            _ => false,
+        });
+        let chosen = first(&self.control, Role::AuthType).is_some();
+        if known && !chosen && self.sent_password().is_some() {
+            self.choose("PAP");
+        }
+    }
+
+    /// The octets of the first User-Password, hidden.
+    fn sent_password(&self) -> Option<&'a [u8]> {
+        self.request.packet.find_all(USER_PASSWORD).find(|octets| !octets.is_empty())
+    }
+
+    pub(super) fn authenticate(&mut self) -> Result<(), Halt> {
+        let types = self.control.iter().filter(|held| held.role == Role::AuthType);
+        let mut last: Option<&Held<'a>> = None;
+        for held in types {
+            last = Some(held);
+            if held.pair.value.as_u64() == Some(REJECT) {
+                break;
+            }
+        }
+        let Some(held) = last else { return Err(self.no_way_in()) };
+        let number = held.pair.value.as_u64().unwrap_or(0);
+        let attribute = held.pair.attribute.clone();
+        let name = method_name(&attribute, number).to_ascii_lowercase();
+        self.recorder
+            .note(|| TraceStep::AuthType { name: method_name(&attribute, number).into_owned() });
+        match (number, name.as_str()) {
+            (REJECT, _) => Err(Halt::Refuse(Reason::AuthTypeReject)),
+            (ACCEPT, _) => Ok(()),
+            (_, "pap") => self.pap(),
+            (_, "chap") => self.chap(),
+            (_, "ms-chap" | "mschap") => self.ms_chap(),
+            _ => Err(Halt::Refuse(Reason::AuthTypeUnfit)),
+        }
+    }
+
+    fn no_way_in(&mut self) -> Halt {
+        let (reason, why) = if !self.seen.known {
+            (Reason::UnknownUser, "the user has no rows")
+        } else if self.seen.unfit {
+            (Reason::ChecksFailed, "the user's check rows don't fit")
+        } else if self.sent_password().is_none() {
+            (Reason::NoPasswordSent, "the request has no password")
+        } else {
+            (Reason::NoPasswordKnown, "no row that counts holds a password to compare with")
+        };
+        self.recorder.note(|| TraceStep::NoPassword { why });
+        Halt::Refuse(reason)
+    }
+
+    fn pap(&mut self) -> Result<(), Halt> {
+        let packet = self.request.packet;
+        let Some(hidden) = self.sent_password() else {
+            let why = "the request has no User-Password, as Auth-Type PAP needs";
+            self.recorder.note(|| TraceStep::NoPassword { why });
+            return Err(Halt::Refuse(Reason::AuthTypeUnfit));
+        };
+        let typed = self.request.secret.reveal_user_password(hidden, packet.authenticator());
+        let typed = match typed {
+            Ok(typed) if !typed.is_empty() && hidden.len() <= PASSWORD_MAX => typed,
+            _ => {
+                let why = "the User-Password is empty or too long";
+                self.recorder.note(|| TraceStep::NoPassword { why });
+                return Err(Halt::Refuse(Reason::BadPasswordSent));
+            }
+        };
+        let passwords = passwords(&self.control);
+        let Some((attribute, known)) = passwords.into_iter().next() else {
+            return Err(self.no_way_in());
+        };
+        let attribute = attribute.name.to_string();
+        let fits = match known {
+            Known::Clear(clear) => clear == &*typed,
+            Known::Bad(why) => {
+                let why = bad_password(why);
+                self.recorder.note(|| TraceStep::NoPassword { why });
+                return Err(Halt::Refuse(Reason::BadStoredPassword));
+            }
+            Known::Stored(stored) if stored.is_slow() => match self.facts.answers.slow_password {
+                Some(fits) => fits,
+                None => {
+                    let stored = stored.into_owned();
+                    let slow = SlowPassword { stored, typed: typed.to_vec() };
+                    return Err(self.wait(Need::SlowPassword(slow)));
+                }
+            },
+            Known::Stored(stored) => stored.pap(&typed),
+        };
+        self.compared(attribute, fits)
+    }
+
+    fn chap(&mut self) -> Result<(), Halt> {
+        let chap = match Chap::find(self.request.packet) {
+            Some(Ok(chap)) => chap,
+            Some(Err(_)) => return Err(Halt::Refuse(Reason::BadPasswordSent)),
+            None => return Err(Halt::Refuse(Reason::AuthTypeUnfit)),
+        };
+        let passwords = passwords(&self.control);
+        let clear = passwords.iter().find_map(|(attribute, known)| match known {
+            Known::Clear(clear) => Some((attribute.name.to_string(), chap.check(clear))),
+            _ => None,
+        });
+        let none = passwords.is_empty();
+        drop(passwords);
+        match clear {
+            Some((attribute, fits)) => self.compared(attribute, fits),
+            None if none => Err(self.no_way_in()),
+            None => {
+                let why = "CHAP needs the password in clear";
+                self.recorder.note(|| TraceStep::NoPassword { why });
+                Err(Halt::Refuse(Reason::PasswordFormUnfit))
+            }
+        }
+    }
+
+    pub(super) fn compared(&mut self, attribute: String, fits: bool) -> Result<(), Halt> {
+        self.recorder.note(|| TraceStep::Password { attribute, fits });
+        if fits { Ok(()) } else { Err(Halt::Refuse(Reason::WrongPassword)) }
+    }
+
+    pub(super) fn no_password(&mut self, why: &'static str) -> Halt {
+        self.recorder.note(|| TraceStep::NoPassword { why });
+        self.no_way_in()
+    }
+}
+
+fn method_name(attribute: &Attribute, number: u64) -> Cow<'_, str> {
+    let name = u32::try_from(number).ok().and_then(|number| attribute.value_name(number));
+    name.map_or_else(|| number.to_string().into(), Cow::Borrowed)
+}
+
+fn bad_password(why: BadPassword) -> &'static str {
+    match why {
+        BadPassword::Length => "the stored password has the wrong length",
+        BadPassword::Form => "the stored password is written in no known form",
+        BadPassword::Cost => "the stored password costs more work than one login may",
+    }
+}
+
+/// The stored passwords in the order in which they count. What a header said comes behind the
+/// others, and not at all where there is one in clear.
+pub(super) fn passwords<'l>(
+    control: &'l [Held<'_>],
+) -> SmallVec<[(&'l Attribute, Known<'l>); 2]> {
+    let is_clear = |held: &Held<'_>| &*held.pair.attribute.name == "Cleartext-Password";
+    let has_clear = control.iter().any(|held| held.role == Role::Password && is_clear(held));
+    let plain = control
+        .iter()
+        .filter(|held| matches!(held.role, Role::Password | Role::CryptPassword));
+    let headed = control
+        .iter()
+        .filter(|held| held.role == Role::PasswordWithHeader && !has_clear);
+    plain
+        .chain(headed)
+        .filter_map(|held| Some((&*held.pair.attribute, known(held)?)))
+        .collect()
+}
+
+fn known<'l>(held: &'l Held<'_>) -> Option<Known<'l>> {
+    let pair = &held.pair;
+    let octets = pair.value.as_octets()?;
+    if &*pair.attribute.name == "Cleartext-Password" {
+        return Some(Known::Clear(octets));
+    }
+    // A row's own value was read with the row; an expanded or replaced one wasn't.
+    let ready = held.item.and_then(|item| match item.more.as_deref() {
+        Some(More::Stored(stored)) => Some(stored),
+        _ => None,
+    });
+    Some(match ready {
+        Some(Ok(Stored::Cleartext(clear))) => Known::Clear(clear),
+        Some(Ok(stored)) => Known::Stored(Cow::Borrowed(stored)),
+        Some(Err(why)) => Known::Bad(*why),
+        None => match stored(&pair.attribute.name, &pair.value)? {
+            Ok(stored) => Known::Stored(Cow::Owned(stored)),
+            Err(why) => Known::Bad(why),
+        },
+    })
+}

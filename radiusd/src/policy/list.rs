@@ -1,0 +1,132 @@
+//! The control and reply lists, and how a table's rows edit them.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use dictionaries::{Attribute, Pair, Value};
+use proto::attribute::Instances;
+use smallvec::SmallVec;
+
+use super::compare::compare;
+use super::op::Op;
+use super::role::Role;
+use super::rows::Item;
+
+/// A pair in a list.
+#[derive(Clone, Debug)]
+pub(super) struct Held<'a> {
+    pub(super) pair: Cow<'a, Pair>,
+    pub(super) role: Role,
+    /// The row it came from.
+    pub(super) item: Option<&'a Item>,
+    /// Its expansion failed: it is there, and is never sent.
+    pub(super) mute: bool,
+}
+
+pub(super) type List<'a> = SmallVec<[Held<'a>; 8]>;
+
+impl<'a> Held<'a> {
+    /// One that no row put there.
+    pub(super) fn made(attribute: &Arc<Attribute>, value: Value) -> Held<'a> {
+        let role = Role::of(attribute);
+        let pair = Cow::Owned(Pair { attribute: attribute.clone(), tag: None, value });
+        Held { pair, role, item: None, mute: false }
+    }
+}
+
+pub(super) fn first<'l, 'a>(list: &'l [Held<'a>], role: Role) -> Option<&'l Held<'a>> {
+    list.iter().find(|held| held.role == role)
+}
+
+pub(super) fn values_in(list: &[Held<'_>], attribute: &Attribute) -> Instances {
+    let same = list.iter().filter(|held| held.pair.attribute.same(attribute));
+    same.map(|held| (held.pair.tag, held.pair.value.clone())).collect()
+}
+
+/// What became of one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    Added,
+    /// It stands where another value stood.
+    Replaced,
+    /// There was one already.
+    Kept,
+    /// It took others away.
+    Removed,
+    /// Its operator adds nothing.
+    Nothing,
+}
+
+/// Merges the rows of one query. They see the list as it was before, never each other; one
+/// instance is replaced at most once.
+pub(super) fn merge<'a>(
+    list: &mut List<'a>,
+    rows: impl Iterator<Item = (&'a Item, Held<'a>)>,
+    mut tell: impl FnMut(&'a Item, Effect),
+) {
+    // Of what was there before: `None` is gone.
+    let mut before: SmallVec<[Option<Held<'a>>; 8]> = list.drain(..).map(Some).collect();
+    let mut edited: SmallVec<[bool; 8]> = SmallVec::from_elem(false, before.len());
+    let mut in_front: List<'a> = List::new();
+    let mut behind: List<'a> = List::new();
+    for (item, held) in rows {
+        let effect = match item.op {
+            Op::Add => Effect::Added,
+            Op::Prepend => {
+                in_front.insert(0, held);
+                tell(item, Effect::Added);
+                continue;
+            }
+            _ => edit(item, &held, &mut before, &mut edited),
+        };
+        if effect == Effect::Added {
+            behind.push(held);
+        }
+        tell(item, effect);
+    }
+    list.extend(in_front);
+    list.extend(before.into_iter().flatten());
+    list.extend(behind);
+}
+
+/// Goes through what was there; [`Effect::Added`] leaves the adding to the caller.
+fn edit<'a>(
+    item: &Item,
+    held: &Held<'a>,
+    before: &mut [Option<Held<'a>>],
+    edited: &mut [bool],
+) -> Effect {
+    let mut removed = false;
+    for (place, edited) in before.iter_mut().zip(edited) {
+        let Some(there) = place else { continue };
+        if *edited || !item.is_same(&there.pair.attribute) {
+            continue;
+        }
+        let ordering = || compare(&held.pair, there.pair.tag, &there.pair.value);
+        let (replace, remove) = match item.op {
+            Op::Assign => return Effect::Kept,
+            Op::Set => (true, false),
+            Op::AtMost => (ordering() > 0, false),
+            Op::AtLeast => (ordering() < 0, false),
+            Op::Equal => (false, ordering() != 0),
+            Op::Subtract => (false, ordering() == 0),
+            Op::Absent => (false, true),
+            _ => return Effect::Nothing,
+        };
+        if replace {
+            *place = Some(held.clone());
+            *edited = true;
+            return Effect::Replaced;
+        }
+        if remove {
+            *place = None;
+            removed = true;
+        }
+    }
+    match item.op {
+        Op::Assign | Op::Set | Op::AtMost | Op::AtLeast => Effect::Added,
+        _ if removed => Effect::Removed,
+        _ => Effect::Nothing,
+    }
+}

@@ -1,0 +1,175 @@
+//! MS-CHAP, both versions: the check, and what its answer carries.
+
+use dictionaries::Value;
+use proto::attribute::{
+    MICROSOFT, MS_CHAP_ERROR, MS_CHAP2_SUCCESS, MS_MPPE_ENCRYPTION_POLICY,
+    MS_MPPE_ENCRYPTION_TYPES, MS_MPPE_RECV_KEY, MS_MPPE_SEND_KEY, USER_NAME,
+};
+use proto::mschap::{
+    AUTHENTICATION_FAILURE, DISABLED, EXPIRED, MsChap, NtHash, error_v1, error_v2, keys_v1,
+    nt_hash, peer_name,
+};
+
+use super::Reason;
+use super::authenticate::{Known, passwords};
+use super::decision::{Case, Halt};
+use super::list::{Held, first};
+use super::role::Role;
+use super::trace::Recorder;
+
+const MS_CHAP_MPPE_KEYS: u8 = 12;
+/// Encryption is allowed, not demanded; 40 and 128 bits.
+const POLICY: u32 = 1;
+const TYPES: u32 = 6;
+
+/// Bits of SMB-Account-CTRL.
+const ACCOUNT_DISABLED: u64 = 0x0001;
+const NO_PASSWORD_NEEDED: u64 = 0x0004;
+const ACCOUNT_LOCKED: u64 = 0x0400;
+const PASSWORD_EXPIRED: u64 = 0x0002_0000;
+
+/// What is known of the password.
+enum Hash {
+    Known(String, NtHash),
+    /// In clear, but no text that MS-CHAP could hash.
+    Unhashable,
+    Unknown,
+}
+
+impl<R: Recorder> Case<'_, '_, R> {
+    pub(super) fn ms_chap(&mut self) -> Result<(), Halt> {
+        let control = self.account_control();
+        if control & NO_PASSWORD_NEEDED != 0 {
+            return Ok(());
+        }
+        let login = match MsChap::find(self.request.packet) {
+            Some(Ok(login)) => login,
+            Some(Err(_)) => return Err(Halt::Refuse(Reason::BadPasswordSent)),
+            None => return Err(Halt::Refuse(Reason::AuthTypeUnfit)),
+        };
+        let name = self.request.packet.find(USER_NAME).unwrap_or_default();
+        let name = peer_name(super::names::without_end(name));
+        let (attribute, hash) = match self.nt_password() {
+            Hash::Known(attribute, hash) => (attribute, hash),
+            Hash::Unhashable => return Err(Halt::Refuse(Reason::BadStoredPassword)),
+            Hash::Unknown => {
+                self.answer_error(&login, AUTHENTICATION_FAILURE);
+                return Err(self.no_password("MS-CHAP needs the password in clear, or its NT hash"));
+            }
+        };
+        let fits = match &login {
+            MsChap::V1(login) => login.check(&hash),
+            MsChap::V2(login) => login.check(&hash, name),
+        };
+        let refused = if control & PASSWORD_EXPIRED != 0 {
+            Some((EXPIRED, Reason::AccountExpired))
+        } else if control & (ACCOUNT_DISABLED | ACCOUNT_LOCKED) != 0 {
+            Some((DISABLED, Reason::AccountDisabled))
+        } else if fits {
+            None
+        } else {
+            Some((AUTHENTICATION_FAILURE, Reason::WrongPassword))
+        };
+        if let Some((code, reason)) = refused {
+            self.answer_error(&login, code);
+            return match reason {
+                Reason::WrongPassword => self.compared(attribute, false),
+                reason => Err(Halt::Refuse(reason)),
+            };
+        }
+        self.answer_success(&login, &hash, name);
+        self.compared(attribute, true)
+    }
+
+    /// NT-Password goes before Cleartext-Password, wherever they stand.
+    fn nt_password(&self) -> Hash {
+        let passwords = passwords(&self.control);
+        let nt = passwords.iter().find_map(|(attribute, known)| match known {
+            Known::Stored(stored) => Some((attribute.name.to_string(), stored.nt_hash()?)),
+            _ => None,
+        });
+        if let Some((attribute, hash)) = nt {
+            return Hash::Known(attribute, hash);
+        }
+        let clear = passwords.iter().find_map(|(attribute, known)| match known {
+            Known::Clear(clear) => Some((attribute.name.to_string(), nt_hash(clear))),
+            _ => None,
+        });
+        match clear {
+            Some((attribute, Some(hash))) => Hash::Known(attribute, hash),
+            Some((_, None)) => Hash::Unhashable,
+            None => Hash::Unknown,
+        }
+    }
+
+    fn account_control(&self) -> u64 {
+        if let Some(held) = first(&self.control, Role::SmbAccountCtrl) {
+            return held.pair.value.as_u64().unwrap_or(0);
+        }
+        let text = first(&self.control, Role::SmbAccountCtrlText);
+        text.and_then(|held| held.pair.value.as_octets()).map_or(0, account_flags)
+    }
+
+    fn answer_error(&mut self, login: &MsChap<'_>, code: u32) {
+        let challenge = self.request.challenge;
+        let octets = match login {
+            MsChap::V1(login) => {
+                let (challenge, _) = challenge.split_at(8);
+                error_v1(login.identifier, code, challenge)
+            }
+            MsChap::V2(login) => {
+                let message = match code {
+                    EXPIRED => "Password expired",
+                    DISABLED => "Account disabled",
+                    _ => "Authentication rejected",
+                };
+                error_v2(login.identifier, code, &challenge, message)
+            }
+        };
+        self.answer(MS_CHAP_ERROR, &octets);
+    }
+
+    fn answer_success(&mut self, login: &MsChap<'_>, hash: &NtHash, name: &[u8]) {
+        match login {
+            MsChap::V1(_) => self.answer(MS_CHAP_MPPE_KEYS, &keys_v1(hash)),
+            MsChap::V2(login) => {
+                self.answer(MS_CHAP2_SUCCESS, &login.success(hash, name));
+                let keys = login.keys(hash);
+                self.answer(MS_MPPE_RECV_KEY, &keys.receive);
+                self.answer(MS_MPPE_SEND_KEY, &keys.send);
+            }
+        }
+        self.answer(MS_MPPE_ENCRYPTION_POLICY, &POLICY.to_be_bytes());
+        self.answer(MS_MPPE_ENCRYPTION_TYPES, &TYPES.to_be_bytes());
+    }
+
+    /// Appends one of Microsoft's attributes.
+    fn answer(&mut self, number: u8, octets: &[u8]) {
+        let dictionary = self.request.dictionary;
+        let Some(attribute) = dictionary.vendor_attribute(MICROSOFT, u32::from(number)) else {
+            return;
+        };
+        // Error and Success are octets to some dictionaries and text to others.
+        if let Some(value) = Value::decode(attribute, octets) {
+            self.reply.push(Held::made(attribute, value));
+        }
+    }
+}
+
+/// `[UX         ]`, as Samba writes an account's flags.
+fn account_flags(text: &[u8]) -> u64 {
+    let Some(inside) = text.strip_prefix(b"[") else { return 0 };
+    let flags = inside.iter().take_while(|letter| {
+        matches!(letter, b' ' | b':') || letter.is_ascii_alphabetic()
+    });
+    flags.fold(0, |flags, letter| {
+        flags
+            | match letter {
+                b'D' => ACCOUNT_DISABLED,
+                b'N' => NO_PASSWORD_NEEDED,
+                b'L' => ACCOUNT_LOCKED,
+                b'e' => PASSWORD_EXPIRED,
+                _ => 0,
+            }
+    })
+}

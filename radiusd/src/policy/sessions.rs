@@ -1,0 +1,73 @@
+//! Simultaneous-Use: how many sessions a user may have at once.
+
+use std::net::Ipv4Addr;
+
+use proto::attribute::{CALLING_STATION_ID, FRAMED_IP_ADDRESS};
+use schema::OpenSession;
+
+use super::decision::{Case, Halt};
+use super::list::{List, first};
+use super::role::Role;
+use super::trace::{Recorder, TraceStep};
+use super::{Need, OpenSessions, Reason};
+
+/// So much of Calling-Station-Id is compared.
+const STATION_OCTETS: usize = 16;
+
+impl<R: Recorder> Case<'_, '_, R> {
+    /// Only after the password was right.
+    pub(super) fn check_sessions(&mut self) -> Result<(), Halt> {
+        let Some(held) = first(&self.control, Role::SimultaneousUse) else { return Ok(()) };
+        let limit = held.pair.value.as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+        let Some(open) = &self.facts.answers.open_sessions else {
+            let user = self.view.user().unwrap_or_default().to_vec();
+            return Err(self.wait(Need::OpenSessions { user, limit }));
+        };
+        let (count, multilink) = match open {
+            OpenSessions::Count(count) => (u64::from(*count), false),
+            OpenSessions::List(sessions) => {
+                let count = u64::try_from(sessions.len()).unwrap_or(u64::MAX);
+                (count, sessions.iter().any(|session| self.is_same_link(session)))
+            }
+        };
+        let under = i64::try_from(count).unwrap_or(i64::MAX) < i64::from(limit.cast_signed());
+        let ports = first(&self.reply, Role::PortLimit).and_then(|held| held.pair.value.as_u64());
+        let joins = multilink && ports.is_some_and(|ports| ports > u64::from(limit));
+        let why = match (under, joins) {
+            (true, _) => "below the limit",
+            (false, true) => "a further link of a session, and Port-Limit allows it",
+            (false, false) => "the limit is reached",
+        };
+        let allowed = under || joins;
+        self.recorder.note(|| TraceStep::Sessions { open: count, limit, allowed, why });
+        if allowed {
+            return Ok(());
+        }
+        self.reply = List::new();
+        let denied = "You are already logged in - access denied";
+        match limit {
+            0 | 1 => self.say(denied),
+            more => self.say(&format!("{denied} ({more})")),
+        }
+        Err(Halt::Refuse(Reason::AlreadyLoggedIn))
+    }
+
+    /// Same address or same station: a multilink bundle, as FreeRADIUS takes it.
+    fn is_same_link(&self, session: &OpenSession) -> bool {
+        let packet = self.request.packet;
+        let address = packet
+            .find(FRAMED_IP_ADDRESS)
+            .and_then(|octets| <[u8; 4]>::try_from(octets).ok())
+            .map(Ipv4Addr::from)
+            .filter(|address| !address.is_unspecified());
+        let framed = session.framed_ip.as_deref().and_then(|text| text.split('/').next()?.parse().ok());
+        if address.is_some() && address == framed {
+            return true;
+        }
+        let start = |octets: &[u8]| octets.get(..STATION_OCTETS).unwrap_or(octets).to_vec();
+        match (packet.find(CALLING_STATION_ID), session.calling_station.as_deref()) {
+            (Some(sent), Some(known)) => start(sent) == start(known.as_bytes()),
+            _ => false,
+        }
+    }
+}
