@@ -153,7 +153,11 @@ fn a_user_is_added_shown_changed_and_removed() {
 fn a_group_is_added_shown_changed_and_removed() {
     let radiusd = Radiusd::new();
     radiusd.refuses(&["group", "add", "gold"], 64, "a group is its rows");
+    // A group that users are in already, without rows of its own.
+    radiusd.does(&["user", "add", "bob", "--password", "x", "--group", "gold"]);
     radiusd.does(&["group", "add", "gold", "--check", "Simultaneous-Use := 1"]);
+    radiusd.refuses(&["group", "add", "gold", "--check", "Simultaneous-Use := 2"], 1, "exists");
+    radiusd.does(&["user", "change", "bob", "--remove-group", "gold"]);
     radiusd.does(&["group", "change", "gold", "--reply", "Session-Timeout = 3600"]);
     radiusd.does(&["user", "add", "alice", "--password", "x", "--group", "gold"]);
     let gold = radiusd.json(&["group", "show", "gold", "--json"]);

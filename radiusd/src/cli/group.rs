@@ -97,14 +97,19 @@ impl Add {
             let why = format!("a group is its rows; {name} needs one: --check or --reply");
             return Err(Failure::new(exit::USAGE, why));
         }
-        match desk.wait(desk.store.add_group(&group)) {
-            Err(failure) if failure.code == exit::FAILURE => {
-                let hint = format!("{failure}; radiusd group change {name} changes it");
-                Err(Failure::new(exit::FAILURE, hint))
+        match desk.wait(desk.store.find_group(&name))? {
+            // Users are in it, and it has no rows yet.
+            Some(before) if before.check.is_empty() && before.reply.is_empty() => {
+                desk.wait(desk.store.update_group(&before, &group))?;
             }
-            Err(failure) => Err(failure),
-            Ok(()) => say(format_args!("{name} is added")),
+            Some(_) => {
+                let why =
+                    format!("group {name} exists already; radiusd group change {name} changes it");
+                return Err(Failure::new(exit::FAILURE, why));
+            }
+            None => desk.wait(desk.store.add_group(&group))?,
         }
+        say(format_args!("{name} is added"))
     }
 }
 

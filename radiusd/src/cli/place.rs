@@ -1,5 +1,6 @@
 //! Where a command finds its configuration, its dictionary and its store.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -123,7 +124,10 @@ fn is_sqlite(config: &Config) -> bool {
 
 async fn open(config: &Config) -> Result<Store, Failure> {
     if is_sqlite(config) {
-        std::fs::create_dir_all(&config.data_dir)
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&config.data_dir)
             .map_err(|error| Failure::io(config.data_dir.display(), &error))?;
     }
     Ok(Store::open(&config.store.options()).await?)

@@ -285,7 +285,8 @@ fn join(groups: &mut Vec<Membership>, texts: &[String], desk: &Desk) -> Result<(
         let last = groups.iter().map(|member| member.priority).max().unwrap_or(0);
         let priority = priority.unwrap_or_else(|| last.saturating_add(1));
         groups.push(Membership { priority, group: group.to_owned() });
-        if desk.wait(desk.store.find_group(group))?.is_none() {
+        let rows = desk.wait(desk.store.find_group(group))?;
+        if rows.is_none_or(|rows| rows.check.is_empty() && rows.reply.is_empty()) {
             note(format_args!(
                 "the group {group} has no rows yet: it adds nothing, and as a \
                                first match ends the search"
