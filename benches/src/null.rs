@@ -76,7 +76,7 @@ fn login(packet: &Packet<'_>, secret: &Secret, user: User, reply: &mut Reply) ->
         return Some(clear[..] == password);
     }
     if let Some(chap) = Chap::find(packet) {
-        return Some(chap.check(&password));
+        return Some(chap.ok()?.check(&password));
     }
     let Some(Ok(MsChap::V2(login))) = MsChap::find(packet) else { return None };
     let hash = mschap::nt_hash(&password)?;

@@ -169,7 +169,7 @@ struct Goal(&'static str, f64, bool, Option<f64>, &'static str);
 
 fn goals(results: &Results) -> String {
     let mut text = String::from("\n## Goals\n\n| goal | bound | measured | |\n|---|---|---|---|\n");
-    let all = rates(results).into_iter().chain(latencies(results));
+    let all = rates(results).into_iter().chain(latency_goals(results));
     for Goal(what, bound, at_least, figure, unit) in all {
         let Some(figure) = figure else { continue };
         let met = if at_least { figure >= bound } else { figure <= bound };
@@ -239,7 +239,7 @@ fn rates(results: &Results) -> Vec<Goal> {
     ]
 }
 
-fn latencies(results: &Results) -> Vec<Goal> {
+fn latency_goals(results: &Results) -> Vec<Goal> {
     let p99 = |case, percent| results.latency(case, Ours, percent).map(|latency| latency.p99);
     let beside = |case| {
         let mut found = results.latencies.iter();

@@ -219,7 +219,7 @@ pub(crate) async fn lock(
     let mut session = database.session().await?;
     let began = tokio::time::Instant::now();
     loop {
-        let got = session.fetch(&LOCK, &values![lock as i64], |row| row.flag(0)).await?;
+        let got = session.fetch(&LOCK, &[(lock as i64).into()], |row| row.flag(0)).await?;
         if got.first() == Some(&true) {
             return Ok(Some(session));
         }

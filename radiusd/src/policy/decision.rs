@@ -44,6 +44,7 @@ pub struct Facts<'a> {
     pub answers: &'a Answers,
 }
 
+#[expect(clippy::large_enum_variant, reason = "it lives on the stack of one call")]
 pub enum Step<'a> {
     Decided(Decision<'a>),
     /// To be called again with these in the [`Answers`], the earlier ones kept.

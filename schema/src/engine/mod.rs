@@ -9,6 +9,7 @@ pub(crate) use statement::{Row, Sql, Value, both, each, statements, values};
 
 use crate::Error;
 
+#[expect(clippy::large_enum_variant, reason = "a store has exactly one")]
 pub(crate) enum Engine {
     Postgres(postgres::Database),
     Sqlite(sqlite::Database),
