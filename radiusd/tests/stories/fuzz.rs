@@ -1,0 +1,159 @@
+//! Datagrams that no NAS sends: nothing crashes, what must be dropped is, and logins go on.
+
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use proto::{Packet, Secret};
+
+use crate::harness::ask::Ask;
+use crate::harness::nas::SECRET;
+use crate::harness::random::Random;
+use crate::harness::sign;
+use crate::harness::site::{Engine, Site};
+use crate::wire::assert_all_counted;
+
+/// `FUZZ_DATAGRAMS` in the environment asks for more.
+fn datagrams() -> usize {
+    std::env::var("FUZZ_DATAGRAMS").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000)
+}
+
+/// Requests to begin with.
+fn seeds(secret: &Secret) -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for login in [
+        "pap hello",
+        "chap hello",
+        "chap-challenge hello",
+        "mschap hello",
+        "mschap2 hello",
+        "none",
+        "pap hello ; NAS-Port = 7 ; Proxy-State = 0x0102 ; Called-Station-Id = here",
+        "pap hello ; raw 1a0c00000009010361010362 ; raw f1070100000001 ; raw f506010001ff",
+        "pap hello ; Tunnel-Type:1 = VLAN ; Framed-IPv6-Prefix = 2001:db8::/32",
+        "pap hello ; raw 1a0e000060b50108000105312e30",
+        "none ; raw 4f0602010005 ; raw 0201",
+    ] {
+        let ask = Ask::access("bob", login).expect("a login");
+        seeds.push(ask.encode(0, seeds.len() as u64, secret));
+    }
+    for status in ["Start", "Interim-Update", "Stop", "Accounting-On", "9"] {
+        let text = format!(
+            "Acct-Status-Type = {status} ; User-Name = bob ; Acct-Session-Id = fuzz ; \
+             Acct-Session-Time = 5 ; Acct-Input-Octets = 7 ; Framed-IP-Address = 10.0.0.1 ; \
+             Class = 0x61693a30 ; Event-Timestamp = 1700000000"
+        );
+        seeds.push(Ask::accounting(&text).expect("a packet").encode(0, 1, secret));
+    }
+    seeds.push(Ask::new(proto::Code::StatusServer).encode(0, 1, secret));
+    seeds
+}
+
+/// One of the ways in which a packet can be wrong, or still right.
+fn mutate(seed: &[u8], random: &mut Random) -> Vec<u8> {
+    let mut packet = seed.to_vec();
+    packet[1] = random.next() as u8;
+    for _ in 0..=random.below(3) {
+        let at = random.below(packet.len());
+        match random.below(9) {
+            0 => packet[at] = random.next() as u8,
+            1 => packet[at] ^= 1 << random.below(8),
+            2 => packet.truncate(at.max(1)),
+            3 => packet.extend(std::iter::repeat_n(random.next() as u8, random.below(300))),
+            4 => packet.insert(at, random.next() as u8),
+            5 => drop(packet.remove(at)),
+            6 if packet.len() > 22 => packet[21] = random.next() as u8,
+            7 => {
+                let attributes = packet.get(20..).unwrap_or_default().to_vec();
+                packet.extend(attributes);
+            }
+            _ => packet.truncate(4096),
+        }
+        if packet.is_empty() {
+            packet.push(0);
+        }
+    }
+    // Half are signed again, so that they get behind the signatures.
+    if packet.len() >= 20 && packet.len() <= 4096 && random.chance(50) {
+        sign::again(&mut packet, SECRET);
+    }
+    packet
+}
+
+#[test]
+fn fuzz_malformed_datagrams() {
+    let mut site = Site::new(Engine::Sqlite);
+    site.user("bob", "hello");
+    let mut daemon = site.start();
+    let secret = Secret::new(SECRET.as_bytes());
+    let seeds = seeds(&secret);
+    let mut random = Random::new(2865);
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.set_nonblocking(true).expect("a socket");
+    let count = datagrams();
+    let mut after_a_tenth = 0;
+    let mut refused = 0_usize;
+    for sent in 0..count {
+        let seed = random.pick(&seeds);
+        let packet = mutate(seed, &mut random);
+        let to = if seed[0] == 4 { daemon.acct() } else { daemon.auth() };
+        socket.send_to(&packet, to).expect("sending");
+        drain(&socket);
+        // Let it keep up: a datagram that the kernel drops tests nothing.
+        if sent % 256 == 255 {
+            let mut nas = daemon.nas();
+            nas.tries = 20;
+            assert!(nas.status().is_some(), "no answer after {sent} datagrams: {}", daemon.log());
+        }
+        if Packet::parse(&packet).is_err() {
+            refused += 1;
+        }
+        if sent == count / 10 {
+            after_a_tenth = daemon.rss_kib();
+        }
+    }
+    assert!(daemon.is_running());
+    let answer = daemon.nas().ask(&Ask::pap("bob", "hello")).expect("an answer");
+    assert!(answer.is_accept());
+    let rss = daemon.rss_kib();
+    assert!(rss < after_a_tenth + 48 * 1024, "memory grew from {after_a_tenth} to {rss} KiB");
+    assert_eq!(daemon.metric("radiusd_datagrams_total{outcome=\"panicked\"}"), 0.0);
+    assert!(refused > count / 10, "only {refused} of {count} were malformed");
+    assert_all_counted(&daemon);
+}
+
+fn drain(socket: &UdpSocket) {
+    let mut buffer = [0; 4096];
+    while socket.recv_from(&mut buffer).is_ok() {}
+}
+
+/// Each malformed datagram alone: not one gets an answer.
+#[test]
+fn fuzz_what_must_be_dropped_is_not_answered() {
+    let mut site = Site::new(Engine::Sqlite);
+    site.user("bob", "hello");
+    let daemon = site.start();
+    let secret = Secret::new(SECRET.as_bytes());
+    let seeds = seeds(&secret);
+    let mut random = Random::new(2866);
+    let mut malformed = Vec::new();
+    while malformed.len() < 2_000 {
+        let seed = random.pick(&seeds);
+        let packet = mutate(seed, &mut random);
+        let sound =
+            Packet::parse(&packet).is_ok_and(|packet| secret.verify_request(&packet).is_ok());
+        if !sound {
+            malformed.push((seed[0], packet));
+        }
+    }
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.set_read_timeout(Some(Duration::from_millis(300))).expect("a timeout");
+    for (code, packet) in &malformed {
+        let to = if *code == 4 { daemon.acct() } else { daemon.auth() };
+        socket.send_to(packet, to).expect("sending");
+    }
+    let mut buffer = [0; 4096];
+    let answer =
+        socket.recv_from(&mut buffer).ok().map(|(length, _)| hex::encode(&buffer[..length]));
+    assert_eq!(answer, None);
+    assert_all_counted(&daemon);
+}

@@ -1,0 +1,202 @@
+//! The same sequences of accounting packets to FreeRADIUS and to us, each on a database of its own: the
+//! rows of radacct have to be equal, column by column.
+
+mod sequence;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use proto::Code;
+
+use self::sequence::{Sequence, Step, epoch};
+use crate::harness::freeradius::FreeRadius;
+use crate::harness::nas::{Nas, SECRET};
+use crate::harness::postgres;
+use crate::harness::site::{Engine, Site, ZONE};
+use crate::harness::sql::{NULL, Sql};
+
+/// All of radacct but the row's number, times as seconds.
+const COLUMNS: [&str; 27] = [
+    "acctsessionid",
+    "acctuniqueid",
+    "username",
+    "realm",
+    "nasipaddress",
+    "nasportid",
+    "nasporttype",
+    "acctstarttime",
+    "acctupdatetime",
+    "acctstoptime",
+    "acctinterval",
+    "acctsessiontime",
+    "acctauthentic",
+    "connectinfo_start",
+    "connectinfo_stop",
+    "acctinputoctets",
+    "acctoutputoctets",
+    "calledstationid",
+    "callingstationid",
+    "acctterminatecause",
+    "servicetype",
+    "framedprotocol",
+    "framedipaddress",
+    "framedipv6address",
+    "framedipv6prefix",
+    "framedinterfaceid",
+    "delegatedipv6prefix",
+];
+
+/// One row of radacct by column.
+type Row = BTreeMap<&'static str, String>;
+
+fn sequences() -> Vec<Sequence> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sequences");
+    let files = fs::read_dir(directory).expect("the sequences").flatten();
+    let mut files: Vec<_> = files.map(|entry| entry.path()).collect();
+    files.sort();
+    let mut all = Vec::new();
+    for file in files {
+        let name = file.file_stem().and_then(|name| name.to_str()).expect("a file's name");
+        let text = fs::read_to_string(&file).expect("the sequences");
+        let more = sequence::parse(name, &text, all.len());
+        all.extend(more);
+    }
+    all
+}
+
+/// Plays all sequences, several at a time; each packet waits for the answer to the one before.
+fn play(sequences: &[Sequence], to: std::net::SocketAddr) {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while let Some(sequence) = sequences.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let nas = Nas::new(to);
+                    let mut last = Vec::new();
+                    for (at, step) in sequence.steps.iter().enumerate() {
+                        if let Step::Send(ask) = step {
+                            last = ask.encode(at as u8, at as u64, &nas.secret);
+                        }
+                        let answer = nas.exchange(&last);
+                        let code = answer.map(|answer| answer.code);
+                        let place = (&sequence.place, at);
+                        assert_eq!(code, Some(Code::AccountingResponse), "{place:?}");
+                    }
+                }
+            });
+        }
+    });
+}
+
+/// The rows of each sequence, by start, times in its clock.
+fn rows(sql: &mut Sql, sequences: &[Sequence]) -> Vec<Vec<Row>> {
+    let selected: Vec<String> = COLUMNS
+        .iter()
+        .map(|column| match column.strip_suffix("time") {
+            Some("acctstart" | "acctupdate" | "acctstop") => {
+                format!("extract(epoch FROM {column})::bigint - {}", epoch())
+            }
+            _ => (*column).to_owned(),
+        })
+        .collect();
+    let order = "acctstarttime, acctuniqueid";
+    let all = sql.rows(&format!("SELECT {} FROM radacct ORDER BY {order}", selected.join(", ")));
+    let mut of_each: Vec<Vec<Row>> = sequences.iter().map(|_| Vec::new()).collect();
+    for values in all {
+        let row: Row = COLUMNS.into_iter().zip(values).collect();
+        // The longest name wins: one may begin another.
+        let is_of = |(_, sequence): &(usize, &Sequence)| {
+            row["acctsessionid"].starts_with(&format!("{}-", sequence.name))
+                || row["acctsessionid"].is_empty() && row["nasipaddress"] == sequence.nas
+        };
+        let of = sequences.iter().enumerate().filter(is_of).max_by_key(|(_, of)| of.name.len());
+        let (at, _) = of.unwrap_or_else(|| panic!("whose row? {row:?}"));
+        of_each[at].push(row);
+    }
+    of_each
+}
+
+fn nas_row() -> String {
+    format!("INSERT INTO nas (nasname, shortname, secret) VALUES ('127.0.0.1', 'lab', '{SECRET}')")
+}
+
+/// FreeRADIUS's rows after all sequences.
+fn reference(sequences: &[Sequence]) -> Vec<Vec<Row>> {
+    let cluster = postgres::shared();
+    let database = cluster.database();
+    let mut sql = Sql::postgres(&cluster.url(&database));
+    sql.rows(&nas_row());
+    let freeradius = FreeRadius::start(cluster, &database, ZONE);
+    play(sequences, freeradius.acct);
+    rows(&mut sql, sequences)
+}
+
+#[test]
+fn radacct_holds_what_freeradius_writes() {
+    let sequences = sequences();
+    assert!(sequences.len() >= 60, "{} sequences", sequences.len());
+    let theirs = reference(&sequences);
+    let mut site = Site::new(Engine::Postgres);
+    let daemon = site.start();
+    play(&sequences, daemon.acct());
+    let ours = rows(&mut site.sql, &sequences);
+    let mut complaints = Vec::new();
+    for ((sequence, theirs), ours) in sequences.iter().zip(&theirs).zip(&ours) {
+        let wrong = compare(sequence, theirs, ours);
+        if !wrong.is_empty() {
+            complaints.push(format!(
+                "{} {}\n  {}",
+                sequence.place,
+                sequence.name,
+                wrong.join("\n  ")
+            ));
+        }
+    }
+    assert!(complaints.is_empty(), "{} sequences:\n{}", complaints.len(), complaints.join("\n"));
+}
+
+fn compare(sequence: &Sequence, theirs: &[Row], ours: &[Row]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if !sequence.differs.contains("rows") {
+        if theirs.len() != ours.len() {
+            wrong.push(format!("{} rows, not {}: {ours:?}", ours.len(), theirs.len()));
+        }
+        for (theirs, ours) in theirs.iter().zip(ours) {
+            for column in COLUMNS {
+                let (theirs, ours) = (&theirs[column], &ours[column]);
+                let same = theirs == ours || sequence.by_receipt && near(column, theirs, ours);
+                if !same && !sequence.differs.contains(column) {
+                    wrong.push(format!("{column} = {ours}, FreeRADIUS {theirs}"));
+                }
+            }
+        }
+    }
+    for (at, expected) in sequence.ours.iter().enumerate() {
+        for (column, value) in expected {
+            let found = match column.as_str() {
+                "rows" => Some(ours.len().to_string()),
+                column => ours.get(at).map(|row| row[column].clone()),
+            };
+            let found = found.unwrap_or_else(|| "no such row".into());
+            if found != *value && !(value == "∅" && found == NULL) {
+                wrong.push(format!("row {at}: {column} = {found}, not {value}"));
+            }
+        }
+    }
+    if !sequence.ours.is_empty()
+        && sequence.differs.contains("rows")
+        && ours.len() != sequence.ours.len()
+    {
+        wrong.push(format!("{} rows, not {}: {ours:?}", ours.len(), sequence.ours.len()));
+    }
+    wrong
+}
+
+/// Times of receipt: both servers were asked, one after the other.
+fn near(column: &str, one: &str, other: &str) -> bool {
+    let [one, other] = [one, other].map(|text| text.parse::<i64>().ok());
+    let time = column.ends_with("time") || column == "acctinterval";
+    time && one.zip(other).is_some_and(|(one, other)| (one - other).abs() < 60)
+}

@@ -1,0 +1,141 @@
+//! A sequence of Accounting-Requests as compact text.
+//!
+//! ```text
+//! sequence late-start
+//!   stop 600 ; Acct-Session-Time = 600
+//!   start 0
+//!   differs 5 acctupdatetime
+//!   ours acctstarttime=0 acctstoptime=600
+//! ```
+//! `start`, `interim`, `stop`, `on`, `off` and `send` (no status of its own) are packets; the number is
+//! Event-Timestamp, in seconds of the sequence's own clock, `-` sends none. User, session id and NAS
+//! address are the sequence's own; `user X`, `session X`, `nas X` change them from there on, `none`
+//! leaves them out. `again` repeats the last packet, octet for octet. `differs NUMBER COLUMN…` allows
+//! our row to differ in these columns by a deviation (`rows`: in everything); each `ours` line is one
+//! of our rows, by start time, with some of its columns; times are in the sequence's clock.
+
+use std::collections::BTreeSet;
+
+use crate::harness::ask::{self, Ask};
+
+#[derive(Debug)]
+pub struct Sequence {
+    pub name: String,
+    pub place: String,
+    pub nas: String,
+    pub steps: Vec<Step>,
+    /// Columns in which our rows may differ.
+    pub differs: BTreeSet<String>,
+    /// What our rows hold, where FreeRADIUS's don't say.
+    pub ours: Vec<Vec<(String, String)>>,
+    /// Some packet is timed by its receipt.
+    pub by_receipt: bool,
+    user: Option<String>,
+    session: Option<String>,
+    address: Option<String>,
+}
+
+#[derive(Debug)]
+pub enum Step {
+    Send(Ask),
+    Again,
+}
+
+const DEVIATIONS: [&str; 6] = ["3", "5", "6", "7", "15", "19"];
+
+/// Second 0 of every sequence's clock.
+pub fn epoch() -> i64 {
+    ask::now() - 20_000
+}
+
+/// All sequences of a text. `first` is the number of the first one, for addresses.
+pub fn parse(file: &str, text: &str, first: usize) -> Vec<Sequence> {
+    let mut sequences: Vec<Sequence> = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        let place = format!("{file}.txt:{}", at + 1);
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if let Some(name) = line.strip_prefix("sequence ") {
+            let number = first + sequences.len();
+            sequences.push(Sequence::new(format!("{file}-{name}"), place, number));
+            continue;
+        }
+        let sequence = sequences.last_mut().unwrap_or_else(|| panic!("{place}: no sequence yet"));
+        sequence.line(line).unwrap_or_else(|why| panic!("{place}: {why}"));
+    }
+    sequences
+}
+
+impl Sequence {
+    fn new(name: String, place: String, number: usize) -> Sequence {
+        let nas = format!("10.100.{}.{}", number / 200, number % 200 + 1);
+        Sequence {
+            user: Some(name.clone()),
+            session: Some(format!("{name}-a")),
+            address: Some(nas.clone()),
+            name,
+            place,
+            nas,
+            steps: Vec::new(),
+            differs: BTreeSet::new(),
+            ours: Vec::new(),
+            by_receipt: false,
+        }
+    }
+
+    fn line(&mut self, line: &str) -> Result<(), String> {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let some = |text: String| (rest != "none").then_some(text);
+        match word {
+            "user" => self.user = some(rest.into()),
+            "session" => self.session = some(format!("{}-{rest}", self.name)),
+            "nas" => self.address = some(rest.into()),
+            "start" => self.packet("Start", rest)?,
+            "interim" => self.packet("Interim-Update", rest)?,
+            "stop" => self.packet("Stop", rest)?,
+            "on" => self.packet("Accounting-On", rest)?,
+            "off" => self.packet("Accounting-Off", rest)?,
+            "send" => self.packet("", rest)?,
+            "again" => self.steps.push(Step::Again),
+            "differs" => {
+                let (deviation, columns) = rest.split_once(' ').ok_or("which columns?")?;
+                if !DEVIATIONS.contains(&deviation) {
+                    return Err(format!("no deviation {deviation:?} in accounting"));
+                }
+                self.differs.extend(columns.split(' ').map(str::to_owned));
+            }
+            "ours" => {
+                let pairs = rest.split(' ').map(|pair| {
+                    let (column, value) = pair.split_once('=').ok_or("no =")?;
+                    Ok((column.to_owned(), value.to_owned()))
+                });
+                self.ours.push(pairs.collect::<Result<_, &str>>()?);
+            }
+            _ => return Err(format!("no directive {word:?}")),
+        }
+        Ok(())
+    }
+
+    fn packet(&mut self, status: &str, rest: &str) -> Result<(), String> {
+        let (time, items) = rest.split_once(" ; ").unwrap_or((rest, ""));
+        let mut text = Vec::new();
+        let mut add = |name: &str, value: &Option<String>| {
+            text.extend(value.as_ref().map(|value| format!("{name} = {value}")));
+        };
+        add("Acct-Status-Type", &(!status.is_empty()).then(|| status.to_owned()));
+        add("User-Name", &self.user);
+        add("Acct-Session-Id", &self.session);
+        add("NAS-IP-Address", &self.address);
+        if time == "-" {
+            self.by_receipt = true;
+        } else {
+            let seconds: i64 = time.parse().map_err(|_| format!("no time: {time:?}"))?;
+            add("Event-Timestamp", &Some((epoch() + seconds).to_string()));
+        }
+        text.push(items.to_owned());
+        self.steps.push(Step::Send(Ask::accounting(&text.join(" ; "))?));
+        Ok(())
+    }
+}
