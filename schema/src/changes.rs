@@ -20,6 +20,8 @@ const BEHIND_MAX: usize = 1_024;
 const BEAT: Duration = Duration::from_millis(1_800);
 /// Silence for so long means that the listening connection is lost.
 const LOST: Duration = Duration::from_secs(5);
+/// A listening connection that was lost is made anew after so long.
+const AGAIN: Duration = Duration::from_millis(20);
 /// How often SQLite is asked whether another process has written.
 const ASK: Duration = Duration::from_millis(200);
 /// Changes told together at most.
@@ -152,7 +154,7 @@ async fn watch(store: Weak<Inner>) {
                     inner.subscribers.publish(&Change::Heartbeat);
                 }
                 drop(inner);
-                let pause = if listened.is_err() { BEAT / 2 } else { Duration::ZERO };
+                let pause = if listened.is_err() { BEAT / 2 } else { AGAIN };
                 tokio::time::sleep(pause).await;
             }
         }
@@ -179,40 +181,54 @@ async fn ask_version(
     subscribers.publish(&Change::Heartbeat);
 }
 
-/// Listens until the connection is lost, or nobody wants to hear.
+/// Listens until the connection is lost, or nobody wants to hear. An error when it could not
+/// even begin.
 async fn listen(database: &postgres::Database, subscribers: &Subscribers) -> Result<(), Error> {
     let pool = database.listening_pool();
-    let listened = follow(&pool, subscribers).await;
+    let begun = match timeout(LOST, begin(&pool)).await {
+        Ok(Ok((listener, heart))) => {
+            // Only now: what changes from here on is heard.
+            subscribers.publish(&Change::Everything);
+            follow(listener, &heart, subscribers).await.ok();
+            Ok(())
+        }
+        Ok(Err(error)) => Err(error),
+        Err(elapsed) => Err(late(elapsed)),
+    };
     // The listener's way back into the pool must not keep us.
     timeout(Duration::from_secs(1), pool.close()).await.ok();
-    listened
+    begun
 }
 
-async fn follow(pool: &sqlx::PgPool, subscribers: &Subscribers) -> Result<(), Error> {
-    let mut listener = timeout(LOST, PgListener::connect_with(pool)).await.map_err(late)??;
+async fn begin(pool: &sqlx::PgPool) -> Result<(PgListener, String), Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
     listener.ignore_pool_close_event(true);
     listener.eager_reconnect(false);
-    let backend =
-        timeout(LOST, listener.fetch_one("SELECT pg_backend_pid()")).await.map_err(late)??;
+    let backend = listener.fetch_one("SELECT pg_backend_pid()").await?;
     let heart = format!("mgmt_heart_{}", backend.try_get::<i32, _>(0)?);
-    let channels = [additions::CHANNEL, heart.as_str()];
-    timeout(LOST, listener.listen_all(channels)).await.map_err(late)??;
-    // Only now: what changes from here on is heard.
-    subscribers.publish(&Change::Everything);
+    listener.listen_all([additions::CHANNEL, heart.as_str()]).await?;
+    Ok((listener, heart))
+}
+
+async fn follow(
+    mut listener: PgListener,
+    heart: &str,
+    subscribers: &Subscribers,
+) -> Result<(), Error> {
     let mut heard = Instant::now();
     let mut next_beat = heard;
     let mut notified = true;
     while subscribers.keep_watching() {
         if Instant::now() >= next_beat {
             next_beat = Instant::now() + BEAT;
-            notified = timeout(LOST, beat(&mut listener, &heart)).await.map_err(late)??;
+            notified = timeout(LOST, beat(&mut listener, heart)).await.map_err(late)??;
         }
         let wait = next_beat.min(heard + LOST);
         match timeout_at(wait, listener.try_recv()).await {
             Ok(received) => {
                 let Some(first) = received? else { return Ok(()) };
                 let all = collect(&mut listener, first).await?;
-                if tell(subscribers, &all, &heart) {
+                if tell(subscribers, &all, heart) {
                     heard = Instant::now();
                     if !notified {
                         subscribers.publish(&Change::Everything);

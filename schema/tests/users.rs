@@ -1,0 +1,170 @@
+//! Users, groups and NAS as people edit them.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod both;
+mod postgres;
+
+use both::Place;
+use schema::{Error, GroupRows, Membership, NamedNas, NasRow, Row, Tri, User};
+
+fn new(attribute: &str, value: &str) -> Row {
+    Row { id: 0, attribute: attribute.into(), op: ":=".into(), value: value.into() }
+}
+
+fn membership(group: &str, priority: i64) -> Membership {
+    Membership { group: group.into(), priority }
+}
+
+#[tokio::test]
+async fn a_user_lives_and_goes() {
+    for place in Place::both().await {
+        let store = &place.store;
+        assert_eq!(store.find_user("bob").await.unwrap(), None);
+        let user = User {
+            name: "bob".into(),
+            check: vec![new("Cleartext-Password", "a"), new("Simultaneous-Use", "1")],
+            reply: vec![new("Session-Timeout", "60")],
+            groups: vec![membership("gold", 1), membership("extra", 2)],
+        };
+        store.add_user(&user).await.unwrap();
+        let twice = store.add_user(&user).await;
+        assert!(matches!(twice, Err(Error::Exists(text)) if text == "user bob"));
+
+        let before = store.find_user("bob").await.unwrap().unwrap();
+        assert_eq!(before.groups, user.groups);
+        let mut after = before.clone();
+        after.check[0].value = "b".into();
+        after.check.remove(1);
+        after.check.push(new("Expiration", "31 Dec 2035"));
+        after.groups = vec![membership("gold", 5)];
+        store.update_user(&before, &after).await.unwrap();
+        let now = store.find_user("bob").await.unwrap().unwrap();
+        assert_eq!(now.check[0], Row { value: "b".into(), ..before.check[0].clone() });
+        assert_eq!(now.check[1].attribute, "Expiration");
+        assert_eq!((now.check.len(), &now.reply), (2, &before.reply));
+        assert_eq!(now.groups, after.groups);
+
+        let late = store.update_user(&before, &after).await;
+        assert!(matches!(late, Err(Error::Changed(_))), "{late:?}");
+        assert_eq!(store.find_user("bob").await.unwrap().unwrap(), now);
+
+        assert!(store.remove_user("bob").await.unwrap());
+        assert!(!store.remove_user("bob").await.unwrap());
+        assert_eq!(place.sql("SELECT count(*) FROM radusergroup"), "0");
+    }
+}
+
+#[tokio::test]
+async fn users_are_listed_by_name() {
+    for place in Place::both().await {
+        let store = &place.store;
+        for name in ["carol", "bob", "alice", "bo%b"] {
+            let check = vec![new("Auth-Type", "Accept")];
+            store.add_user(&User { name: name.into(), check, ..User::default() }).await.unwrap();
+        }
+        place.sql("INSERT INTO radusergroup (username, groupname) VALUES ('zoe', 'g')");
+        let names = async |prefix: &str, after: Option<&str>, limit| {
+            let users = store.list_users(prefix, after, limit).await.unwrap();
+            users.into_iter().map(|user| user.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names("", None, 2).await, ["alice", "bo%b"]);
+        assert_eq!(names("", Some("bo%b"), 10).await, ["bob", "carol", "zoe"]);
+        assert_eq!(names("bo", None, 10).await, ["bo%b", "bob"]);
+        assert_eq!(names("bo%", None, 10).await, ["bo%b"]);
+        assert_eq!(names("x", None, 10).await, Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_group_lives_and_goes() {
+    for place in Place::both().await {
+        let store = &place.store;
+        let group = GroupRows {
+            name: "gold".into(),
+            check: vec![],
+            reply: vec![new("Session-Timeout", "60")],
+        };
+        store.add_group(&group).await.unwrap();
+        assert!(matches!(store.add_group(&group).await, Err(Error::Exists(_))));
+        place.sql(
+            "INSERT INTO radusergroup (username, groupname) VALUES ('a', 'gold'), ('b', 'gold')",
+        );
+        place.sql("INSERT INTO radusergroup (username, groupname) VALUES ('a', 'empty')");
+        assert_eq!(store.count_members("gold").await.unwrap(), 2);
+        let before = store.find_group("gold").await.unwrap().unwrap();
+        let mut after = before.clone();
+        after.reply[0].value = "90".into();
+        store.update_group(&before, &after).await.unwrap();
+        assert!(matches!(store.update_group(&before, &after).await, Err(Error::Changed(_))));
+        let listed = store.list_groups("", None, 10).await.unwrap();
+        let names: Vec<_> = listed.iter().map(|group| group.name.as_str()).collect();
+        assert_eq!(names, ["empty", "gold"]);
+        assert_eq!(listed[1].reply[0].value, "90");
+        assert_eq!(store.find_group("empty").await.unwrap().unwrap().reply, []);
+        assert_eq!(store.remove_group("gold").await.unwrap(), Some(2));
+        assert_eq!(store.remove_group("gold").await.unwrap(), None);
+        assert_eq!(store.find_group("gold").await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_nas_and_its_settings() {
+    for place in Place::both().await {
+        let store = &place.store;
+        let nas = NasRow {
+            nasname: "192.0.2.0/24".into(),
+            shortname: "edge".into(),
+            r#type: "cisco".into(),
+            ports: Some(64),
+            secret: "testing123".into(),
+            description: Some("north".into()),
+            require_message_authenticator: Tri::Yes,
+            ..NasRow::default()
+        };
+        let id = store.add_nas(&nas).await.unwrap();
+        let stored = NasRow { id, ..nas };
+        assert_eq!(store.list_nas().await.unwrap(), [stored.clone()]);
+        assert_eq!(store.find_nas("edge").await.unwrap(), [stored.clone()]);
+        assert_eq!(store.find_nas("192.0.2.0/24").await.unwrap().len(), 1);
+
+        store.set_nas_transport(id, Tri::Auto, Tri::No).await.unwrap();
+        let now = store.find_nas("edge").await.unwrap().remove(0);
+        assert_eq!(
+            (now.require_message_authenticator, now.limit_proxy_state),
+            (Tri::Auto, Tri::No)
+        );
+        let changed = NasRow { secret: "other".into(), limit_proxy_state: Tri::Auto, ..now };
+        assert!(store.update_nas(&changed).await.unwrap());
+        let settings = place.ours("mgmt_nas_settings");
+        assert_eq!(place.sql(&format!("SELECT count(*) FROM {settings}")), "0");
+        assert!(!store.update_nas(&NasRow { id: 999, ..changed }).await.unwrap());
+
+        // FreeRADIUS skips a row without a secret or a name.
+        if !place.is_postgres() {
+            place.sql("INSERT INTO nas (nasname, secret) VALUES ('10.9.9.9', 'x')");
+            assert_eq!(store.list_nas().await.unwrap().len(), 1);
+        }
+        assert!(store.remove_nas(id).await.unwrap());
+        assert!(!store.remove_nas(id).await.unwrap());
+        assert_eq!(store.list_nas().await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn a_nas_known_by_its_name() {
+    for place in Place::both().await {
+        let store = &place.store;
+        let nas = NamedNas {
+            identifier: "cafe-7".into(),
+            shortname: "cafe".into(),
+            r#type: "other".into(),
+            secret: "long enough".into(),
+            ..NamedNas::default()
+        };
+        store.add_named_nas(&nas).await.unwrap();
+        assert!(matches!(store.add_named_nas(&nas).await, Err(Error::Exists(_))));
+        assert_eq!(store.list_named_nas().await.unwrap(), [nas]);
+        assert!(store.remove_named_nas("cafe-7").await.unwrap());
+        assert!(!store.remove_named_nas("cafe-7").await.unwrap());
+    }
+}
