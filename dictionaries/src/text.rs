@@ -66,7 +66,7 @@ impl Value {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unquoted<'a> {
     Text(Cow<'a, str>),
-    /// It stood in back-ticks and has something to expand.
+    /// It stood in back-ticks: what is in it is expanded per request.
     Expansion(String),
 }
 
@@ -98,15 +98,9 @@ pub fn unquote(text: &str) -> Unquoted<'_> {
         }
     }
     match quote {
-        '`' if expands(&inner) => Unquoted::Expansion(inner),
+        '`' => Unquoted::Expansion(inner),
         _ => Unquoted::Text(inner.into()),
     }
-}
-
-/// Is there a `%{…}` or one of the one-letter expansions?
-fn expands(text: &str) -> bool {
-    let follows = text.split('%').skip(1).filter_map(|after| after.chars().next());
-    follows.into_iter().any(|first| "{cdelmntCDGHIMSTYv".contains(first))
 }
 
 /// `\n \r \t \\ \" \ooo`; any other backslash stays, one at the end is an error.

@@ -189,6 +189,11 @@ async fn answer(
                 let open = desk.store.open_sessions(&[&raw, &escaped]).await?;
                 answers.open_sessions = Some(OpenSessions::List(open));
             }
+            Need::Host(name) => {
+                let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+                let addresses = found.map_or(Vec::new(), |all| all.map(|at| at.ip()).collect());
+                answers.host(name, addresses);
+            }
             Need::SlowPassword(password) => answers.slow_password = Some(password.fits()),
         }
     }

@@ -1,14 +1,23 @@
-//! What a decision is made from, and what it is.
+//! What a decision is made from, what it is, and its steps in order.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
-use dictionaries::{Dictionary, Pair};
+use dictionaries::{Dictionary, Pair, Place};
 use jiff::tz::TimeZone;
+use proto::attribute::{
+    EAP_MESSAGE, ERROR_CAUSE, MESSAGE_AUTHENTICATOR, MICROSOFT, MS_CHAP_ERROR, PROXY_STATE,
+    REPLY_MESSAGE, STATE, USER_NAME,
+};
 use proto::{Code, Packet, Secret};
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
-use super::{Answers, Groups, Huntgroups, Need, Reason, Recorder, UserPolicy};
+use super::list::List;
+use super::role::Role;
+use super::template::Scope;
+use super::trace::{Lacks, Recorder, TraceStep};
+use super::view::View;
+use super::{Answers, Groups, Huntgroups, Need, Reason, UserPolicy};
 
 /// What the packet says, and where and when it came.
 pub struct Request<'a> {
@@ -75,12 +84,141 @@ impl Decision<'_> {
 
 /// Decides as far as the facts go.
 pub fn decide<'a, R: Recorder>(
-    _facts: &Facts<'a>,
-    _request: &Request<'a>,
-    _recorder: &mut R,
+    facts: &Facts<'a>,
+    request: &Request<'a>,
+    recorder: &mut R,
 ) -> Step<'a> {
-    Step::Decided(Decision {
-        verdict: Verdict::Reject(Reason::UnknownUser),
-        reply: SmallVec::new(),
-    })
+    let groups = facts.user.map_or(&[][..], |user| &user.groups);
+    let mut case = Case {
+        facts,
+        request,
+        view: View::new(request, groups),
+        control: List::new(),
+        reply: List::new(),
+        seen: Seen::default(),
+        recorder,
+    };
+    let verdict = match case.run() {
+        Ok(()) => Verdict::Accept,
+        Err(Halt::Refuse(reason)) => Verdict::Reject(reason),
+        Err(Halt::Needs(needs)) => return Step::Needs(needs),
+    };
+    Step::Decided(case.finish(verdict))
+}
+
+/// One decision in progress.
+pub(super) struct Case<'c, 'a, R> {
+    pub(super) facts: &'c Facts<'a>,
+    pub(super) request: &'c Request<'a>,
+    pub(super) view: View<'c, 'a>,
+    pub(super) control: List<'a>,
+    pub(super) reply: List<'a>,
+    pub(super) seen: Seen,
+    pub(super) recorder: &'c mut R,
+}
+
+/// For the reason of a reject.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// The user has rows or groups.
+    pub(super) known: bool,
+    /// The user's own check rows don't fit.
+    pub(super) unfit: bool,
+}
+
+/// Why the steps end early.
+pub(super) enum Halt {
+    Refuse(Reason),
+    Needs(SmallVec<[Need; 1]>),
+}
+
+impl<'a, R: Recorder> Case<'_, 'a, R> {
+    /// FreeRADIUS's sections and modules in the order in which Debian lists them.
+    fn run(&mut self) -> Result<(), Halt> {
+        self.check_name()?;
+        self.find_login()?;
+        self.read_rows()?;
+        self.check_expiration()?;
+        self.check_login_time()?;
+        self.check_quotas()?;
+        self.find_password();
+        self.authenticate()?;
+        self.check_sessions()
+    }
+
+    pub(super) fn scope(&self) -> Scope<'_, '_, 'a> {
+        let Case { view, control, reply, facts, .. } = self;
+        Scope { view, control, reply, answers: facts.answers }
+    }
+
+    fn check_name(&mut self) -> Result<(), Halt> {
+        let Some(name) = self.view.user() else {
+            return Err(Halt::Refuse(Reason::NoUserName));
+        };
+        let found_as = self.facts.user.map(UserPolicy::name);
+        self.recorder.note(|| TraceStep::User {
+            name: String::from_utf8_lossy(name).into_owned(),
+            found_as: found_as.map(str::to_owned),
+        });
+        let sent = self.request.packet.find(USER_NAME).unwrap_or_default();
+        match super::gate::objection(sent) {
+            None => Ok(()),
+            Some(why) => {
+                self.recorder.note(|| TraceStep::BadName { why });
+                Err(Halt::Refuse(Reason::BadUserName))
+            }
+        }
+    }
+
+    pub(super) fn wait(&mut self, need: Need) -> Halt {
+        self.recorder.note(|| TraceStep::Waits {
+            lacks: match &need {
+                Need::Profile(name) => Lacks::Profile(name.clone()),
+                Need::Counter { ask, .. } => Lacks::Counter(*ask),
+                Need::OpenSessions { .. } => Lacks::OpenSessions,
+                Need::Host(name) => Lacks::Host(name.clone()),
+                Need::SlowPassword(_) => Lacks::PasswordCheck,
+            },
+        });
+        Halt::Needs(smallvec![need])
+    }
+
+    /// What of the reply list is sent: with EAP no Reply-Message, in a reject only a few.
+    fn finish(mut self, verdict: Verdict) -> Decision<'a> {
+        self.recorder.note(|| match verdict {
+            Verdict::Accept => TraceStep::Accepted,
+            Verdict::Reject(reason) => TraceStep::Rejected { reason },
+        });
+        let eap = self.reply.iter().any(|held| held.role == Role::EapMessage);
+        let mut reply = SmallVec::new();
+        for held in std::mem::take(&mut self.reply) {
+            let attribute = &held.pair.attribute;
+            if held.mute || attribute.is_internal() {
+                continue;
+            }
+            let silenced = eap && held.role == Role::ReplyMessage;
+            if silenced || (verdict != Verdict::Accept && !is_kept_in_reject(&attribute.place)) {
+                self.recorder
+                    .note(|| TraceStep::LeftOut { attribute: attribute.name.to_string() });
+                continue;
+            }
+            reply.push(held.pair);
+        }
+        Decision { verdict, reply }
+    }
+}
+
+/// FreeRADIUS's `attr_filter.access_reject`.
+fn is_kept_in_reject(place: &Place) -> bool {
+    let Place::Wire { vendor, path } = place else { return false };
+    let [number] = path.as_slice() else { return false };
+    let Ok(number) = u8::try_from(*number) else { return false };
+    match *vendor {
+        0 => matches!(
+            number,
+            EAP_MESSAGE | STATE | MESSAGE_AUTHENTICATOR | ERROR_CAUSE | REPLY_MESSAGE | PROXY_STATE
+        ),
+        MICROSOFT => number == MS_CHAP_ERROR,
+        _ => false,
+    }
 }

@@ -1,23 +1,48 @@
 //! FreeRADIUS's decision on a request: pure, time and what the store said are arguments.
 //!
-//! Rows are compiled once, when they are fetched (`compile`, `row`, `op`); a [`Request`] is then
-//! decided by [`decide`], which reads as FreeRADIUS's sections run: names that never reach the
-//! store, the user's rows and groups, what limits the user, the password, sessions open already.
-//! What it lacks it asks for ([`Need`]), to be called again with the [`Answers`]. With a
-//! [`Recorder`] the same call explains itself.
+//! Rows are compiled once, when they are fetched (`rows`, `op`, `role`, `template`); a [`Request`]
+//! is then decided by [`decide`], whose steps are FreeRADIUS's modules in their order: `gate`
+//! refuses names, `authorize` reads the user's rows and groups (`check` compares, `list` merges),
+//! `limits` holds ends and quotas against the clock, `authenticate` and `ms_chap` look at the
+//! password, `sessions` counts. What it lacks it asks for ([`Need`]), to be called again with the
+//! [`Answers`]. With a [`Recorder`] the same call explains itself.
 
 mod decision;
-mod huntgroups;
-mod names;
 mod need;
 mod reason;
-mod rows;
 mod trace;
+
+mod huntgroups;
+mod names;
+mod view;
+
+mod op;
+mod role;
+mod rows;
+mod template;
+
+mod gate;
+
+mod authorize;
+mod check;
+mod compare;
+mod list;
+
+mod counters;
+mod limits;
+mod login_time;
+
+mod authenticate;
+mod ms_chap;
+mod sessions;
 
 pub use decision::{Decision, Facts, Options, Request, Step, Verdict, decide};
 pub use huntgroups::Huntgroups;
+pub use list::Effect;
 pub use names::lookup_names;
 pub use need::{Answers, Ask, Direction, Need, OpenSessions, SlowPassword};
+pub use op::Op;
 pub use reason::Reason;
-pub use rows::{GroupPolicy, Groups, UserPolicy, compile_group, compile_user};
-pub use trace::{NoRecorder, Note, Recorder, Trace};
+pub use rows::{BadRow, GroupPolicy, Groups, Mistake, UserPolicy, compile_group, compile_user};
+pub use template::Unsupported;
+pub use trace::{Lacks, NoRecorder, Recorder, Shown, Table, Trace, TraceStep};

@@ -1,5 +1,6 @@
 //! What a decision may lack, and what was found out for it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use proto::Stored;
@@ -17,12 +18,15 @@ pub enum Need {
     /// How many sessions this user has: [`Answers::open_sessions`]. Fewer than `limit` need only be
     /// counted.
     OpenSessions { user: Vec<u8>, limit: u32 },
+    /// The addresses of a host that a row names instead of one: [`Answers::host`].
+    Host(String),
     /// A password whose check takes long: [`Answers::slow_password`].
     SlowPassword(SlowPassword),
 }
 
 /// What a limit is measured against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Ask {
     /// Seconds online since that time (epoch seconds); `None`: ever.
     SessionSeconds {
@@ -36,7 +40,8 @@ pub enum Ask {
     },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// From the user.
     Input,
@@ -76,6 +81,7 @@ impl std::fmt::Debug for SlowPassword {
 pub struct Answers {
     profiles: SmallVec<[(String, Option<Arc<UserPolicy>>); 1]>,
     counters: SmallVec<[(Ask, i64); 2]>,
+    hosts: Vec<(String, Vec<IpAddr>)>,
     pub open_sessions: Option<OpenSessions>,
     pub slow_password: Option<bool>,
 }
@@ -91,6 +97,16 @@ impl Answers {
     }
 
     #[expect(dead_code, reason = "asked by the decision, which follows")]
+    /// No addresses: there is no such host.
+    pub fn host(&mut self, name: String, addresses: Vec<IpAddr>) {
+        self.hosts.push((name, addresses));
+    }
+
+    pub(super) fn find_host(&self, name: &str) -> Option<&[IpAddr]> {
+        let found = self.hosts.iter().find(|(known, _)| known == name);
+        found.map(|(_, addresses)| addresses.as_slice())
+    }
+
     pub(super) fn find_profile(&self, name: &str) -> Option<Option<&UserPolicy>> {
         let found = self.profiles.iter().find(|(known, _)| known == name);
         found.map(|(_, policy)| policy.as_deref())

@@ -1,52 +1,134 @@
-//! What a decision went through, step by step.
+//! What a decision went through, step by step: kept for rejects, shown by `radiusd explain`.
 
-use super::Reason;
+use dictionaries::{Attribute, Encrypt};
+
+use super::list::Effect;
+use super::{Ask, Reason};
 
 /// Is told of every step. [`NoRecorder`] compiles to nothing.
 pub trait Recorder {
-    /// Whether it is worth making notes at all.
-    const ON: bool;
-
-    fn note(&mut self, note: Note<'_>);
+    fn note(&mut self, step: impl FnOnce() -> TraceStep);
 }
 
 pub struct NoRecorder;
 
 impl Recorder for NoRecorder {
-    const ON: bool = false;
-
-    fn note(&mut self, _note: Note<'_>) {}
-}
-
-/// One step, borrowed from the decision in progress.
-#[derive(Clone, Copy, Debug)]
-pub enum Note<'a> {
-    /// The user's name as sent.
-    User(&'a [u8]),
-    Refused(Reason),
+    #[inline(always)]
+    fn note(&mut self, _step: impl FnOnce() -> TraceStep) {}
 }
 
 /// Keeps the steps.
-#[derive(Clone, Debug, Default, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Trace {
     pub steps: Vec<TraceStep>,
 }
 
-/// One step.
-#[derive(Clone, Debug, serde::Serialize)]
-#[serde(tag = "step", rename_all = "kebab-case")]
-pub enum TraceStep {
-    User { name: String },
-    Refused { reason: Reason },
+impl Recorder for Trace {
+    fn note(&mut self, step: impl FnOnce() -> TraceStep) {
+        self.steps.push(step());
+    }
 }
 
-impl Recorder for Trace {
-    const ON: bool = true;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Table {
+    RadCheck,
+    RadReply,
+    RadGroupCheck,
+    RadGroupReply,
+}
 
-    fn note(&mut self, note: Note<'_>) {
-        self.steps.push(match note {
-            Note::User(name) => TraceStep::User { name: String::from_utf8_lossy(name).into() },
-            Note::Refused(reason) => TraceStep::Refused { reason },
-        });
+impl Table {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Table::RadCheck => "radcheck",
+            Table::RadReply => "radreply",
+            Table::RadGroupCheck => "radgroupcheck",
+            Table::RadGroupReply => "radgroupreply",
+        }
     }
+}
+
+/// A row, its secrets left out.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Shown {
+    pub table: Table,
+    /// The user or the group.
+    pub owner: String,
+    pub id: i64,
+    pub attribute: String,
+    pub op: String,
+    /// `None`: it is a secret, or follows from the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+/// One step. Values of secrets are in none of them.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+pub enum TraceStep {
+    /// The name as it was sent, and in which form rows were found.
+    User { name: String, found_as: Option<String> },
+    /// The name is refused as it is.
+    BadName { why: &'static str },
+    /// The way to log in follows from what was sent.
+    Login { method: &'static str },
+    /// The user has no row here, so radreply isn't read either.
+    NoCheckRows,
+    /// A row that cannot be read; nothing else counts any more.
+    Unreadable { row: Shown, why: String },
+    /// A check row against the request.
+    Compared { row: Shown, fits: bool, sent: Vec<String> },
+    /// A row that was merged into what was there.
+    Merged { row: Shown, effect: Effect },
+    /// A group's turn. `known`: it has rows.
+    Group { name: String, known: bool },
+    /// A group whose check rows don't fit is passed over.
+    GroupPassedOver { name: String },
+    /// Why no further group is looked at, or none at all.
+    GroupsEnd { why: &'static str, left_out: Vec<String> },
+    /// User-Profile names a user whose groups follow.
+    Profile { name: String, known: bool },
+    /// A limit of time or volume.
+    Limit { attribute: &'static str, limit: u64, used: u64, reached: bool },
+    /// Session-Timeout was set or shortened.
+    SessionTimeout { seconds: u32, because_of: &'static str },
+    Expired { since: String },
+    OutsideLoginTime { hours: String },
+    /// Which Auth-Type decides, of all that rows set.
+    AuthType { name: String },
+    /// The password that counts, and whether it fits.
+    Password { attribute: String, fits: bool },
+    /// Why no password could be compared.
+    NoPassword { why: &'static str },
+    Sessions { open: u64, limit: u32, allowed: bool, why: &'static str },
+    /// The answer doesn't carry it.
+    LeftOut { attribute: String },
+    Accepted,
+    Rejected { reason: Reason },
+    /// The decision stops here until the store has said more.
+    Waits { lacks: Lacks },
+}
+
+/// What a decision waits for.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lacks {
+    Profile(String),
+    Counter(Ask),
+    OpenSessions,
+    Host(String),
+    PasswordCheck,
+}
+
+/// Is it named in traces, and never shown?
+pub(super) fn is_secret(attribute: &Attribute) -> bool {
+    let name = &*attribute.name;
+    attribute.flags.secret
+        || attribute.flags.encrypt != Encrypt::No
+        || ["Password", "CHAP", "EAP-Message", "MPPE", "Secret"]
+            .iter()
+            .any(|part| name.contains(part))
+        || name.ends_with("-Key")
+        || matches!(name, "State" | "Message-Authenticator")
 }
