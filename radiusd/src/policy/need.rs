@@ -96,7 +96,6 @@ impl Answers {
         self.counters.push((ask, used));
     }
 
-    #[expect(dead_code, reason = "asked by the decision, which follows")]
     /// No addresses: there is no such host.
     pub fn host(&mut self, name: String, addresses: Vec<IpAddr>) {
         self.hosts.push((name, addresses));
@@ -112,7 +111,6 @@ impl Answers {
         found.map(|(_, policy)| policy.as_deref())
     }
 
-    #[expect(dead_code, reason = "asked by the decision, which follows")]
     pub(super) fn find_counter(&self, ask: Ask) -> Option<i64> {
         self.counters.iter().find(|(known, _)| *known == ask).map(|(_, used)| *used)
     }
