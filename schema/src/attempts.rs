@@ -197,6 +197,8 @@ impl Texts {
     }
 }
 
+type Column<'a> = &'a (dyn Fn(&Attempt) -> Value + Sync);
+
 impl Store {
     /// One transaction for many attempts. Without our tables only radpostauth is written.
     pub async fn write_attempts(&self, attempts: &[Attempt], bounds: Bounds) -> Result<(), Error> {
@@ -206,11 +208,11 @@ impl Store {
         let known = self.known();
         let mut tx = self.begin().await?;
         if let Some(sql) = &known.attempts.postauth {
-            let at: &dyn Fn(&Attempt) -> Value = match tx {
+            let at: Column<'_> = match tx {
                 Tx::Postgres(_) => &|attempt| attempt.at_ms.into(),
                 Tx::Sqlite(_) => &|attempt| local(attempt.at_ms, &self.inner.timezone).into(),
             };
-            let columns: [&dyn Fn(&Attempt) -> Value; 3] =
+            let columns: [Column<'_>; 3] =
                 [at, &|attempt| clean(&attempt.username), &|attempt| match attempt.accepted {
                     true => "Access-Accept".into(),
                     false => "Access-Reject".into(),
@@ -247,7 +249,7 @@ impl Store {
         if kept.is_empty() {
             return Ok(());
         }
-        let columns: [&dyn Fn(&Attempt) -> Value; 5] = [
+        let columns: [Column<'_>; 5] = [
             &|attempt| attempt.at_ms.into(),
             &|attempt| clean(&attempt.username),
             &|attempt| clean(&attempt.reason),
@@ -349,7 +351,7 @@ impl Store {
 }
 
 async fn insert_attempts(tx: &mut Tx, attempts: &[&Attempt]) -> Result<(), Error> {
-    let columns: [&dyn Fn(&Attempt) -> Value; 9] = [
+    let columns: [Column<'_>; 9] = [
         &|attempt| attempt.at_ms.into(),
         &|attempt| clean(&attempt.username),
         &|attempt| i64::from(attempt.accepted).into(),
@@ -374,7 +376,7 @@ async fn insert_accepts(tx: &mut Tx, attempts: &[Attempt]) -> Result<(), Error> 
     }
     last.sort_unstable_by_key(|attempt| tidied(&attempt.username));
     last.dedup_by_key(|attempt| tidied(&attempt.username));
-    let columns: [&dyn Fn(&Attempt) -> Value; 5] = [
+    let columns: [Column<'_>; 5] = [
         &|attempt| attempt.at_ms.into(),
         &|attempt| clean(&attempt.username),
         &|attempt| clean(&attempt.nas_ip),
@@ -389,7 +391,7 @@ async fn insert<'a>(
     tx: &mut Tx,
     sql: &Sql,
     attempts: impl IntoIterator<Item = &'a Attempt>,
-    columns: &[&dyn Fn(&Attempt) -> Value],
+    columns: &[Column<'_>],
 ) -> Result<(), Error> {
     let row = |attempt: &Attempt| columns.iter().map(|column| column(attempt)).collect();
     let rows: Vec<Vec<Value>> = attempts.into_iter().map(row).collect();

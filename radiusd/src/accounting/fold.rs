@@ -204,13 +204,13 @@ impl Sessions {
             }
         }
         match event.kind {
+            // Only clocks have dated the current session so far, and never its beginning.
+            _ if current.state.is_undated() => Place::Current,
             // Repeated, with nothing in between.
             Kind::Start if current.is_open(reboots) && current.state.is_unused() => Place::Current,
             Kind::Start => Place::NewOlder,
             // Its session time is odd, or its clock: it comes from the current session's time.
             _ if event.time > current.state.start() => Place::Current,
-            // A clock is all there is, and no Start that says otherwise.
-            _ if !dated && current.state.opening.guessed => Place::Current,
             _ => Place::NewOlder,
         }
     }

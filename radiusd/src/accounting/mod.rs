@@ -15,6 +15,9 @@ mod row;
 mod state;
 mod text;
 
+#[cfg(test)]
+mod tests;
+
 pub use event::{Addresses, Event, Kind, SessionEvent, Texts};
 pub use fold::{Findings, fold, in_order, older_id};
 pub use request::{Context, read};

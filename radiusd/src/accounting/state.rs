@@ -146,6 +146,11 @@ impl State {
         self.opening.start
     }
 
+    /// No event tells how long the session had lasted.
+    pub fn is_undated(&self) -> bool {
+        self.progress.head.timed.is_none()
+    }
+
     /// Nothing but Starts: what a NAS leaves that repeats its Start.
     pub fn is_unused(&self) -> bool {
         let progress = &self.progress;

@@ -1,0 +1,333 @@
+//! Any order, any repetition, any split into transactions: the same row and the same marks.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use schema::{Ask, Incarnation, Known, Reboot, Reuse, Session, Step, Writes};
+
+use super::*;
+
+const START: i64 = 1_700_000_000;
+const NAS: &str = "10.0.0.1";
+const ID: &str = "445548fe26516e33a972bb6a51b448eb";
+
+/// What a store would hold.
+#[derive(Default)]
+struct Table {
+    rows: BTreeMap<i64, Session>,
+    marks: BTreeMap<String, String>,
+    reuses: Vec<Reuse>,
+    reboots: Vec<Reboot>,
+    last: i64,
+}
+
+impl Table {
+    fn write(&mut self, events: &[SessionEvent]) {
+        let mut events: Vec<&SessionEvent> = events.iter().collect();
+        events.sort_by_key(|event| in_order(event));
+        let mut ids: Vec<String> = events.iter().map(|event| event.unique_id.clone()).collect();
+        ids.sort();
+        ids.dedup();
+        let first = events.iter().map(|event| event.time).min().unwrap();
+        self.fold(&Ask { ids, nases: vec![NAS.into()], since: first - 86_400 }, &events);
+    }
+
+    fn fold(&mut self, ask: &Ask, events: &[&SessionEvent]) {
+        let known = self.known(ask);
+        let writes = match fold(known.clone(), false, &ask.ids, events).0 {
+            Step::Write(writes) => writes,
+            Step::Older(wanted) => {
+                let older = self.older(&wanted);
+                match fold(Known { older, ..known }, true, &ask.ids, events).0 {
+                    Step::Write(writes) => writes,
+                    Step::Older(_) => panic!("asked twice"),
+                }
+            }
+        };
+        self.apply(writes);
+    }
+
+    fn known(&self, ask: &Ask) -> Known {
+        let rows = self.rows.values().filter(|row| ask.ids.contains(&row.acctuniqueid));
+        Known {
+            rows: rows.map(|row| (row.clone(), self.marks.get(&row.acctuniqueid).cloned())).collect(),
+            older: Vec::new(),
+            reboots: self.reboots.iter().filter(|one| one.at >= ask.since).cloned().collect(),
+        }
+    }
+
+    fn older(&self, wanted: &[(String, i64)]) -> Vec<Incarnation> {
+        let mut found: Vec<Incarnation> = Vec::new();
+        for (plain_id, start) in wanted {
+            let nearest = self
+                .reuses
+                .iter()
+                .filter(|reuse| reuse.plain_id == *plain_id && reuse.start <= start + 60)
+                .max_by_key(|reuse| reuse.start);
+            let Some(reuse) = nearest else { continue };
+            if found.iter().any(|one| one.session.acctuniqueid == reuse.acctuniqueid) {
+                continue;
+            }
+            let row = self.rows.values().find(|row| row.acctuniqueid == reuse.acctuniqueid);
+            found.push(Incarnation {
+                plain_id: plain_id.clone(),
+                start: reuse.start,
+                session: row.unwrap().clone(),
+                marks: self.marks.get(&reuse.acctuniqueid).cloned(),
+            });
+        }
+        found
+    }
+
+    fn apply(&mut self, writes: Writes) {
+        let (updates, inserts): (Vec<_>, Vec<_>) =
+            writes.rows.into_iter().partition(|row| row.radacctid.is_some());
+        for row in updates {
+            self.rows.insert(row.radacctid.unwrap(), row);
+        }
+        for row in inserts {
+            assert!(self.rows.values().all(|held| held.acctuniqueid != row.acctuniqueid));
+            self.last += 1;
+            self.rows.insert(self.last, Session { radacctid: Some(self.last), ..row });
+        }
+        let mut seen = std::collections::HashSet::new();
+        for (id, marks) in writes.marks {
+            assert!(seen.insert(id.clone()), "one session's marks twice in a transaction");
+            match marks {
+                Some(marks) => self.marks.insert(id, marks),
+                None => self.marks.remove(&id),
+            };
+        }
+        self.reuses.extend(writes.reuses);
+    }
+
+    fn reboot(&mut self, reboot: Reboot) {
+        if self.reboots.contains(&reboot) {
+            return;
+        }
+        let at = reboot.at;
+        self.reboots.push(reboot);
+        let next = self.reboots.iter().map(|one| one.at).filter(|one| *one > at).min();
+        let found = self.rows.values().filter(|row| {
+            row.acctstarttime <= Some(at)
+                && match row.acctstoptime {
+                    None => row.acctupdatetime <= Some(at),
+                    stop => stop == next,
+                }
+        });
+        let ids: Vec<String> = found.map(|row| row.acctuniqueid.clone()).collect();
+        self.fold(&Ask { ids, nases: vec![NAS.into()], since: at }, &[]);
+    }
+
+    /// Without what depends on who came first: row ids.
+    fn seen(&self) -> Vec<(Session, Option<&String>)> {
+        let mut seen: Vec<_> = self
+            .rows
+            .values()
+            .map(|row| {
+                let marks = self.marks.get(&row.acctuniqueid);
+                (Session { radacctid: None, ..row.clone() }, marks)
+            })
+            .collect();
+        seen.sort_by_key(|(row, _)| row.acctstarttime);
+        seen
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Input {
+    Event(SessionEvent),
+    Reboot(Reboot),
+}
+
+fn play(inputs: &[(Input, bool)]) -> Table {
+    let mut table = Table::default();
+    let mut batch: Vec<SessionEvent> = Vec::new();
+    for (input, commit) in inputs {
+        match input {
+            Input::Event(event) => batch.push(event.clone()),
+            Input::Reboot(reboot) => {
+                if !batch.is_empty() {
+                    table.write(&std::mem::take(&mut batch));
+                }
+                table.reboot(reboot.clone());
+            }
+        }
+        if *commit && !batch.is_empty() {
+            table.write(&std::mem::take(&mut batch));
+        }
+    }
+    if !batch.is_empty() {
+        table.write(&batch);
+    }
+    table
+}
+
+fn event(kind: Kind, time: i64, session_time: Option<i64>) -> SessionEvent {
+    SessionEvent {
+        kind,
+        unique_id: ID.into(),
+        time,
+        session_time,
+        input_octets: session_time.unwrap_or(0) * 10,
+        output_octets: session_time.unwrap_or(0) * 100,
+        addresses: [Some("100.64.0.1".into()), None, None, None, None],
+        cause: if kind == Kind::Stop { "User-Request".into() } else { String::new() },
+        texts: Texts { session_id: "s1".into(), nas: NAS.into(), ..Texts::default() },
+    }
+}
+
+fn any_event() -> impl Strategy<Value = SessionEvent> {
+    let kind = prop_oneof![
+        1 => Just(Kind::Start),
+        4 => Just(Kind::Interim),
+        1 => Just(Kind::Stop),
+    ];
+    let address = prop::option::of(prop::sample::select(vec!["100.64.0.1", "100.64.0.2"]));
+    let texts = prop::sample::select(vec!["", "11", "54"]);
+    (kind, 0..1000i64, 0..25i64, prop::bool::weighted(0.85), 0..3i64, address.clone(), address, texts)
+        .prop_map(|(kind, lasted, off, timed, octets, one, two, text)| {
+            let (time, session_time) = match kind {
+                Kind::Start => (START + off, Some(0)),
+                _ => (START + lasted + off, timed.then_some(lasted)),
+            };
+            let mut event = event(kind, time, session_time);
+            if kind != Kind::Start {
+                event.input_octets = octets;
+                event.output_octets = lasted * octets;
+            }
+            event.addresses[0] = one.map(str::to_owned);
+            event.addresses[4] = two.map(|text| format!("{text}/32"));
+            event.texts.connect_info = text.into();
+            event.texts.called_station = text.into();
+            event
+        })
+}
+
+fn any_reboot() -> impl Strategy<Value = Reboot> {
+    (0..1200i64, any::<bool>(), prop::bool::ANY).prop_map(|(at, off, told)| Reboot {
+        nasipaddress: NAS.into(),
+        at: START + at,
+        off,
+        cause: told.then(|| "Admin-Reboot".into()),
+    })
+}
+
+/// The same inputs, some twice, in two orders, each cut into transactions in its own way.
+fn orders(reboots: usize) -> impl Strategy<Value = [Vec<(Input, bool)>; 2]> {
+    let events = prop::collection::vec(any_event(), 1..7);
+    let reboots = prop::collection::vec(any_reboot(), 0..=reboots);
+    (events, reboots).prop_flat_map(|(events, reboots)| {
+        let mut inputs: Vec<Input> = events.into_iter().map(Input::Event).collect();
+        inputs.extend(reboots.into_iter().map(Input::Reboot));
+        let repeated: Vec<Input> = inputs.iter().chain(&inputs).cloned().collect();
+        let cut = |inputs: Vec<Input>| {
+            let count = inputs.len();
+            (Just(inputs), prop::collection::vec(any::<bool>(), count))
+                .prop_map(|(inputs, cuts)| inputs.into_iter().zip(cuts).collect::<Vec<_>>())
+        };
+        let one = Just(inputs).prop_shuffle().prop_flat_map(cut);
+        let other = Just(repeated).prop_shuffle().prop_flat_map(cut);
+        (one, other).prop_map(|(one, other)| [one, other])
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn order_repetition_and_splits_do_not_change_the_row([one, other] in orders(0)) {
+        let (one, other) = (play(&one), play(&other));
+        prop_assert_eq!(one.rows.len(), 1);
+        prop_assert_eq!(one.seen(), other.seen());
+    }
+
+    #[test]
+    fn nor_do_reboots_among_the_events([one, other] in orders(2)) {
+        let (one, other) = (play(&one), play(&other));
+        prop_assert_eq!(one.seen(), other.seen());
+    }
+
+    #[test]
+    fn sessions_under_one_id_stay_apart(
+        order in Just(vec![0usize, 1, 2, 3]).prop_shuffle(),
+        cuts in prop::collection::vec(any::<bool>(), 8),
+        first in any::<bool>(),
+    ) {
+        let session = |start| vec![
+            event(Kind::Start, start, Some(0)),
+            event(Kind::Interim, start + 300, Some(300)),
+            event(Kind::Interim, start + 600, Some(600)),
+            event(Kind::Stop, start + 700, Some(700)),
+        ];
+        let shuffled = |start| order.iter().map(|at| session(start)[*at].clone()).collect::<Vec<_>>();
+        let sessions = if first { [START, START + 5000] } else { [START + 5000, START] };
+        let inputs = sessions.into_iter().flat_map(shuffled).map(Input::Event);
+        let table = play(&inputs.zip(cuts).collect::<Vec<_>>());
+        let seen: Vec<_> = table.seen().into_iter().map(|(row, marks)| {
+            (row.acctuniqueid, row.acctstarttime.unwrap(), row.acctstoptime, row.acctinputoctets, marks)
+        }).collect();
+        prop_assert_eq!(seen, vec![
+            (older_id(ID, START), START, Some(START + 700), Some(7000), None),
+            (ID.to_owned(), START + 5000, Some(START + 5700), Some(7000), None),
+        ]);
+    }
+}
+
+#[test]
+fn the_usual_order_needs_no_marks() {
+    let usual = [
+        event(Kind::Start, START, Some(0)),
+        event(Kind::Interim, START + 61, Some(60)),
+        event(Kind::Interim, START + 120, Some(121)),
+        event(Kind::Stop, START + 150, Some(150)),
+    ];
+    for skipped in 0..4 {
+        let mut table = Table::default();
+        for event in usual.iter().enumerate().filter(|(at, _)| *at == 0 || *at != skipped) {
+            table.write(std::slice::from_ref(event.1));
+            assert!(table.marks.is_empty(), "{:?}: {:?}", event.1, table.marks);
+        }
+    }
+    let mut table = Table::default();
+    table.write(&usual[3..]);
+    assert!(table.marks.is_empty(), "a Stop alone: {:?}", table.marks);
+    let row = &table.seen()[0].0;
+    assert_eq!((row.acctinterval, &row.connectinfo_stop), (None, &None));
+}
+
+#[test]
+fn only_the_nas_ends_a_session_for_good() {
+    let mut table = Table::default();
+    table.write(&[event(Kind::Start, START, Some(0))]);
+    for row in table.rows.values_mut() {
+        row.acctstoptime = Some(START + 100);
+        row.acctterminatecause = Some("Admin-Reset".into());
+    }
+    table.write(&[event(Kind::Interim, START + 50, Some(50))]);
+    assert_eq!(table.seen()[0].0.acctstoptime, Some(START + 100), "an earlier one changes nothing");
+    table.write(&[event(Kind::Interim, START + 300, Some(300))]);
+    assert_eq!(table.seen()[0].0.acctstoptime, None);
+    table.write(&[event(Kind::Stop, START + 400, Some(400))]);
+    table.write(&[event(Kind::Interim, START + 350, Some(350))]);
+    let row = &table.seen()[0].0;
+    assert_eq!((row.acctstoptime, row.acctsessiontime), (Some(START + 400), Some(400)));
+}
+
+#[test]
+fn a_reboot_ends_what_came_before_it_and_nothing_after() {
+    let mut table = Table::default();
+    table.write(&[event(Kind::Start, START, Some(0)), event(Kind::Interim, START + 60, Some(60))]);
+    let on = |at| Reboot { nasipaddress: NAS.into(), at, off: false, cause: None };
+    table.reboot(on(START + 500));
+    let row = table.seen()[0].0.clone();
+    assert_eq!((row.acctstoptime, row.acctsessiontime), (Some(START + 500), Some(500)));
+    assert_eq!(row.acctterminatecause.as_deref(), Some("NAS-Reboot"));
+    // The NAS counts its sessions from 1 again.
+    table.write(&[event(Kind::Interim, START + 2000, Some(900))]);
+    let seen = table.seen();
+    assert_eq!(seen.len(), 2);
+    assert_eq!(seen[0].0.acctstoptime, Some(START + 500));
+    assert_eq!((seen[1].0.acctstarttime, seen[1].0.acctstoptime), (Some(START + 1100), None));
+    assert_eq!(seen[1].0.acctuniqueid, ID);
+}
