@@ -5,15 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use proto::attribute::{CALLED_STATION_ID, CALLING_STATION_ID, NAS_PORT_ID, USER_NAME};
-use proto::{Packet, Reply};
+use proto::{Packet, Refused, Reply};
 use schema::Attempt;
 
+use crate::accounting::{self, Event};
 use crate::duplicates::{Key, Ticket};
 use crate::fetch::{Fetched, What};
 use crate::metrics::Outcome;
-use crate::policy::{
-    Answers, Decision, Facts, NoRecorder, Options, Request, Step, Trace, Verdict, decide,
-};
+use crate::policy::{Answers, Decision, Facts, NoRecorder, Request, Step, Trace, Verdict, decide};
 use crate::roster::{Found, Known, Nas};
 use crate::server::{Service, Shared};
 
@@ -115,7 +114,7 @@ pub fn next(
         Step::Needs(needs) => return Next::Fetch(What::Needs(needs)),
     };
     let accepted = decision.verdict == Verdict::Accept;
-    if shared.journal.admits_attempt(accepted) {
+    if shared.journal.wants_attempt(accepted) {
         let mut trace = Trace::default();
         // The same call again, this time telling how it came to it.
         let _ = decide(&facts, &request, &mut trace);
@@ -135,7 +134,7 @@ fn encode(
     reply.salt(rand::random());
     for pair in &decision.reply {
         let written = reply.pair(&pair.attribute, pair.tag, &pair.value, secret);
-        if written.is_err_and(|refused| refused.is_fatal()) {
+        if written == Err(Refused::Impossible) {
             return Next::Silence(Outcome::NotEncodable);
         }
     }
@@ -167,4 +166,15 @@ fn attempt(exchange: &Exchange<'_>, name: &[u8], verdict: Verdict, trace: &Trace
         called_station: text(CALLED_STATION_ID),
         trace: serde_json::to_string(trace).ok(),
     }
+}
+
+/// What an Accounting-Request asks to be written; none when it writes nothing.
+pub fn session_event(shared: &Shared, exchange: &Exchange<'_>) -> Option<Event> {
+    let context = accounting::Context {
+        dictionary: &shared.dictionary,
+        source: exchange.key.source.ip(),
+        receipt: exchange.received_at,
+        escape: shared.escape_names,
+    };
+    accounting::read(&exchange.packet, &context)
 }

@@ -98,7 +98,13 @@ impl fmt::Debug for Counted {
 impl Collector for Counted {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let totals = self.0.metrics.totals();
-        labelled(&mut encoder, "received", "Datagrams read", "service", &totals.received)?;
+        labelled(
+            &mut encoder,
+            "datagrams_received",
+            "Datagrams read",
+            "service",
+            &totals.received,
+        )?;
         labelled(
             &mut encoder,
             "datagrams",
@@ -123,6 +129,8 @@ impl Collector for Counted {
         )?;
         gauge(&mut encoder, "users_cached_bytes", "Memory of those rows", roster.users.octets())?;
         gauge(&mut encoder, "clients", "NAS known", roster.clients().len() as u64)?;
+        let strangers = roster.inbox.len() as u64;
+        gauge(&mut encoder, "strangers", "Sources whose packets cannot be taken", strangers)?;
         for (name, help, value) in self.0.journal.counters().all() {
             counter(&mut encoder, name, help, value)?;
         }

@@ -2,13 +2,14 @@
 //! passwords that take long to check.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use dictionaries::Dictionary;
 use jiff::tz::TimeZone;
 use schema::{Error, Store, UserRows};
-use smallvec::SmallVec;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -27,7 +28,7 @@ pub enum What {
     /// The rows of the name it carries.
     User(Box<[u8]>),
     /// What policy asked for on top.
-    Needs(SmallVec<[Need; 1]>),
+    Needs(Vec<Need>),
 }
 
 /// What came of it; none when the store is away.
@@ -41,6 +42,7 @@ pub enum Answer {
     Profile(String, Option<Arc<UserPolicy>>),
     Counter(Ask, i64),
     OpenSessions(OpenSessions),
+    Host(String, Vec<IpAddr>),
     SlowPassword(bool),
 }
 
@@ -50,6 +52,7 @@ impl Answer {
             Answer::Profile(name, policy) => answers.profile(name, policy),
             Answer::Counter(ask, used) => answers.counter(ask, used),
             Answer::OpenSessions(sessions) => answers.open_sessions = Some(sessions),
+            Answer::Host(name, addresses) => answers.host(name, addresses),
             Answer::SlowPassword(fits) => answers.slow_password = Some(fits),
         }
     }
@@ -77,6 +80,7 @@ struct Source {
     away: AtomicBool,
     /// Bounds the passwords checked at once, so that they leave a core to everybody else.
     slow: Semaphore,
+    hosts: Hosts,
 }
 
 impl Fetcher {
@@ -99,6 +103,7 @@ impl Fetcher {
             zone,
             away: AtomicBool::new(false),
             slow: Semaphore::new(slow),
+            hosts: Hosts::default(),
         });
         let (users, wanted) = mpsc::channel(65_536);
         runtime.spawn(users_loop(wanted, Arc::clone(&source), queries, mailboxes.clone()));
@@ -198,7 +203,7 @@ impl Source {
         }
     }
 
-    async fn satisfy(&self, needs: SmallVec<[Need; 1]>) -> Option<Vec<Answer>> {
+    async fn satisfy(&self, needs: Vec<Need>) -> Option<Vec<Answer>> {
         let mut answers = Vec::with_capacity(needs.len());
         for need in needs {
             answers.push(self.one(need).await?);
@@ -218,6 +223,10 @@ impl Source {
                 let (raw, escaped) = lookup_names(&user);
                 let sessions = self.store.open_sessions(&[&raw, &escaped]).await;
                 Answer::OpenSessions(OpenSessions::List(self.told(sessions)?))
+            }
+            Need::Host(name) => {
+                let addresses = self.hosts.find(&name).await;
+                Answer::Host(name, addresses)
             }
             Need::SlowPassword(password) => {
                 let _turn = self.slow.acquire().await.ok()?;
@@ -247,5 +256,37 @@ impl Source {
                 })
             }
         }
+    }
+}
+
+/// Addresses of host names that rows give instead of addresses (`deviations.md` 14).
+#[derive(Default)]
+struct Hosts {
+    known: parking_lot::Mutex<HashMap<String, (Instant, Vec<IpAddr>)>>,
+}
+
+const HOSTS_MAX: usize = 1024;
+const HOST_AGE: Duration = Duration::from_secs(60);
+
+impl Hosts {
+    /// Asked at most once a minute; the last answer stands while the resolver has none.
+    async fn find(&self, name: &str) -> Vec<IpAddr> {
+        let known = self.known.lock().get(name).cloned();
+        if let Some((asked, addresses)) = &known
+            && asked.elapsed() < HOST_AGE
+        {
+            return addresses.clone();
+        }
+        let look_up = tokio::net::lookup_host((name, 0));
+        let addresses = match tokio::time::timeout(Duration::from_secs(3), look_up).await {
+            Ok(Ok(addresses)) => addresses.map(|address| address.ip()).collect(),
+            _ => known.map(|(_, addresses)| addresses).unwrap_or_default(),
+        };
+        let mut all = self.known.lock();
+        if all.len() >= HOSTS_MAX {
+            all.clear();
+        }
+        all.insert(name.to_owned(), (Instant::now(), addresses.clone()));
+        addresses
     }
 }

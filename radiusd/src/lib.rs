@@ -1,9 +1,32 @@
-//! The daemon.
+//! The daemon: the network, and what ties the other crates together.
+//!
+//! `run` is the life of the process: open, bind, serve, drain. A datagram comes in by `server`,
+//! which finds its NAS in `roster` and retransmissions in `duplicates`. `access` asks `policy` to
+//! decide, and `fetch` for what a decision lacks. `accounting` reads records, `journal` makes them
+//! durable. `control` is what management may ask, `metrics` every counter.
+//!
+//! `config` says what may be set, `exit` how the process ends, `check_policy` which rows of a
+//! store are not what their author thought.
 
-pub mod check_policy;
 pub mod config;
 pub mod exit;
-pub mod policy;
 mod run;
+
+mod server;
+
+mod duplicates;
+mod roster;
+
+mod access;
+mod fetch;
+pub mod policy;
+
+pub mod accounting;
+pub mod journal;
+
+mod control;
+mod metrics;
+
+pub mod check_policy;
 
 pub use run::run;

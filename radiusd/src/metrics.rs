@@ -12,7 +12,6 @@ use crate::server::Service;
 pub enum Outcome {
     AccessAccept,
     AccessReject,
-    AccessChallenge,
     AccountingResponse,
     StatusAnswered,
     /// A retransmission of an answered request: the same octets again.
@@ -31,8 +30,6 @@ pub enum Outcome {
     AccountingQueueFull,
     /// The answer depends on something that only the store knows, and it is away.
     StoreAway,
-    /// Policy says so (`Response-Packet-Type := Do-Not-Respond`).
-    DoNotRespond,
     /// A reply attribute that has no place in a packet.
     NotEncodable,
     /// The worker panicked on it.
@@ -42,10 +39,9 @@ pub enum Outcome {
     Malformed(Malformed),
 }
 
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 17] = [
     "access-accept",
     "access-reject",
-    "access-challenge",
     "accounting-response",
     "status-answered",
     "duplicate-answered",
@@ -58,7 +54,6 @@ const NAMES: [&str; 19] = [
     "overloaded",
     "accounting-queue-full",
     "store-away",
-    "do-not-respond",
     "not-encodable",
     "panicked",
     "abandoned",
@@ -69,23 +64,21 @@ impl Outcome {
         match self {
             Outcome::AccessAccept => 0,
             Outcome::AccessReject => 1,
-            Outcome::AccessChallenge => 2,
-            Outcome::AccountingResponse => 3,
-            Outcome::StatusAnswered => 4,
-            Outcome::DuplicateAnswered => 5,
-            Outcome::DuplicateIgnored => 6,
-            Outcome::Replaced => 7,
-            Outcome::UnknownClient => 8,
-            Outcome::UnexpectedCode => 9,
-            Outcome::MessageAuthenticatorRequired => 10,
-            Outcome::ProxyStateUnsigned => 11,
-            Outcome::Overloaded => 12,
-            Outcome::AccountingQueueFull => 13,
-            Outcome::StoreAway => 14,
-            Outcome::DoNotRespond => 15,
-            Outcome::NotEncodable => 16,
-            Outcome::Panicked => 17,
-            Outcome::Abandoned => 18,
+            Outcome::AccountingResponse => 2,
+            Outcome::StatusAnswered => 3,
+            Outcome::DuplicateAnswered => 4,
+            Outcome::DuplicateIgnored => 5,
+            Outcome::Replaced => 6,
+            Outcome::UnknownClient => 7,
+            Outcome::UnexpectedCode => 8,
+            Outcome::MessageAuthenticatorRequired => 9,
+            Outcome::ProxyStateUnsigned => 10,
+            Outcome::Overloaded => 11,
+            Outcome::AccountingQueueFull => 12,
+            Outcome::StoreAway => 13,
+            Outcome::NotEncodable => 14,
+            Outcome::Panicked => 15,
+            Outcome::Abandoned => 16,
             Outcome::Malformed(malformed) => NAMES.len() + malformed as usize,
         }
     }

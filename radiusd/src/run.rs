@@ -1,9 +1,212 @@
-//! The daemon from start to end.
+//! The daemon from start to end: open, bind, serve, drain, in that order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dictionaries::Dictionary;
+use schema::Store;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
+use crate::control::{Control, metrics_router};
 use crate::exit::{self, Failure};
+use crate::fetch::Fetcher;
+use crate::journal::{self, Journal};
+use crate::metrics::Metrics;
+use crate::policy;
+use crate::roster::{Watch, WatchOptions};
+use crate::server::{self, Listen, Mailboxes, Message, Server, Shared};
+
+/// How long the journal may take to write what is queued when the daemon stops.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Attempts are purged so often, and so many at once.
+const PURGE_EVERY: Duration = Duration::from_secs(600);
+const PURGE_BATCH: usize = 10_000;
 
 /// Opens, binds, serves and drains.
-pub fn run(_config: Config) -> Result<(), Failure> {
-    Err(Failure::new(exit::SOFTWARE, "this build has no daemon in it"))
+pub fn run(config: Config) -> Result<(), Failure> {
+    let runtime = runtime("store", 2)?;
+    // The management module never takes a thread from the store.
+    let people = self::runtime("http", 1)?;
+    runtime.block_on(serve(config, &runtime, &people))
+}
+
+fn runtime(name: &str, threads: usize) -> Result<Runtime, Failure> {
+    Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name(name)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::io("cannot start a thread", &error))
+}
+
+async fn serve(config: Config, runtime: &Runtime, people: &Runtime) -> Result<(), Failure> {
+    let dictionary = Dictionary::shipped_with(&config.radius.dictionaries)
+        .map_err(|error| Failure::new(exit::CONFIG, error.to_string()))?;
+    let store = open(&config).await?;
+    let workers = match config.radius.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        workers => workers,
+    };
+    let listen = Listen { auth: config.radius.auth.clone(), acct: config.radius.acct.clone() };
+    let sockets = server::bind(&listen, workers)?;
+    let metrics_listener = listener(config.metrics.listen, "metrics.listen").await?;
+    let http_listener = listener(config.http.listen, "http.listen").await?;
+
+    let mailboxes = Mailboxes::new(workers)?;
+    let shared = share(&config, runtime, &store, dictionary, &mailboxes, workers).await?;
+    let addresses: Vec<String> =
+        sockets.iter().take(1).flatten().map(|socket| socket.local.to_string()).collect();
+    let running = Server::start(Arc::clone(&shared), sockets, mailboxes)?;
+
+    if let Some(listener) = metrics_listener {
+        let router = metrics_router(Arc::clone(&shared));
+        people.spawn(async move { axum::serve(listener, router).await });
+    }
+    let mut pages = String::new();
+    if let Some(listener) = http_listener {
+        let address = listener.local_addr().map_err(|error| Failure::io("http.listen", &error))?;
+        pages = format!(", pages on http://{address}");
+        let context = mgmt::Context::new(Arc::new(Control::new(Arc::clone(&shared))));
+        people.spawn(async move { axum::serve(listener, mgmt::router(context)).await });
+    }
+    runtime.spawn(purge(store.clone(), config.attempts.keep_days));
+    tracing::info!(store = store.engine_name(), "serving RADIUS on {}{pages}", addresses.join(" "));
+
+    ready();
+    until_told_to_stop().await?;
+    tracing::info!("stopping: what is under way is answered first");
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    // Workers wait for the journal, so they go first; they end when all is answered.
+    let _ = tokio::task::spawn_blocking(move || running.drain()).await;
+    shared.journal.drain(DRAIN).await;
+    store.close().await;
+    Ok(())
+}
+
+/// Opens the store and makes what it lacks; indexes, which may take long, in the background.
+async fn open(config: &Config) -> Result<Store, Failure> {
+    std::fs::create_dir_all(&config.data_dir)
+        .map_err(|error| Failure::io(config.data_dir.display(), &error))?;
+    let store = Store::open(&config.store.options()).await?;
+    let report = store.migrate_tables().await?;
+    for lacking in &report.lacking {
+        tracing::warn!("{lacking}");
+    }
+    let background = store.clone();
+    tokio::spawn(async move {
+        if let Err(error) = background.add_indexes().await {
+            tracing::warn!(%error, "indexes are missing; radiusd migrate tries again");
+        }
+    });
+    Ok(store)
+}
+
+async fn share(
+    config: &Config,
+    runtime: &Runtime,
+    store: &Store,
+    dictionary: Arc<Dictionary>,
+    mailboxes: &Mailboxes,
+    workers: usize,
+) -> Result<Arc<Shared>, Failure> {
+    let zone = config.store.timezone.clone();
+    let options = WatchOptions {
+        clients: config.clients.clone(),
+        dictionary: Arc::clone(&dictionary),
+        zone: zone.clone(),
+        users_cache: config.radius.users_cache,
+    };
+    let (roster, watch) = Watch::start(store.clone(), options).await?;
+    runtime.spawn(watch.run());
+    let told = mailboxes.senders.clone();
+    let completions = move |worker: usize, outcomes| {
+        if let Some(mailbox) = told.get(worker) {
+            mailbox.send(Message::Recorded(outcomes));
+        }
+    };
+    let handle = runtime.handle();
+    let journal =
+        Journal::start(store.clone(), journal::Config::of(config), Arc::new(completions), handle);
+    let fetcher = Fetcher::start(
+        handle.clone(),
+        store.clone(),
+        Arc::clone(&roster),
+        Arc::clone(&dictionary),
+        zone.clone(),
+        config.store.pool.div_ceil(2),
+        mailboxes.senders.clone(),
+    );
+    Ok(Arc::new(Shared {
+        dictionary,
+        roster,
+        journal: Arc::new(journal),
+        fetcher,
+        metrics: Arc::new(Metrics::new(workers)),
+        zone,
+        options: policy::Options { counter_carry: config.compat.counter_carry },
+        escape_names: config.compat.escape_names,
+        reject_delay: config.radius.reject_delay,
+        cleanup_delay: config.radius.cleanup_delay,
+        inflight_max: config.radius.inflight_max,
+    }))
+}
+
+async fn listener(address: Option<SocketAddr>, key: &str) -> Result<Option<TcpListener>, Failure> {
+    let Some(address) = address else { return Ok(None) };
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) => Err(Failure::io(format!("cannot listen on {address} ({key})"), &error)),
+    }
+}
+
+/// Tells systemd that requests are served, and that we are alive as often as it asks.
+fn ready() {
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    if let Some(period) = sd_notify::watchdog_enabled() {
+        tokio::spawn(async move {
+            let mut beat = tokio::time::interval(period / 3);
+            loop {
+                beat.tick().await;
+                let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+            }
+        });
+    }
+}
+
+async fn until_told_to_stop() -> Result<(), Failure> {
+    let caught = |kind| signal(kind).map_err(|error| Failure::io("cannot catch a signal", &error));
+    let (mut terminate, mut interrupt) =
+        (caught(SignalKind::terminate())?, caught(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// Removes attempts older than `attempts.keep_days`.
+async fn purge(store: Store, keep_days: u32) {
+    if keep_days == 0 {
+        return;
+    }
+    let mut clock = tokio::time::interval(PURGE_EVERY);
+    loop {
+        clock.tick().await;
+        let keep = jiff::SignedDuration::from_hours(i64::from(keep_days) * 24);
+        let before = (jiff::Timestamp::now() - keep).as_millisecond();
+        loop {
+            match store.purge_attempts(before, PURGE_BATCH).await {
+                Ok(purged) if purged.attempts + purged.traces + purged.postauth > 0 => {}
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "old attempts are not removed");
+                    break;
+                }
+            }
+        }
+    }
 }

@@ -50,7 +50,9 @@ impl Table {
     fn known(&self, ask: &Ask) -> Known {
         let rows = self.rows.values().filter(|row| ask.ids.contains(&row.acctuniqueid));
         Known {
-            rows: rows.map(|row| (row.clone(), self.marks.get(&row.acctuniqueid).cloned())).collect(),
+            rows: rows
+                .map(|row| (row.clone(), self.marks.get(&row.acctuniqueid).cloned()))
+                .collect(),
             older: Vec::new(),
             reboots: self.reboots.iter().filter(|one| one.at >= ask.since).cloned().collect(),
         }
@@ -185,7 +187,16 @@ fn any_event() -> impl Strategy<Value = SessionEvent> {
     ];
     let address = prop::option::of(prop::sample::select(vec!["100.64.0.1", "100.64.0.2"]));
     let texts = prop::sample::select(vec!["", "11", "54"]);
-    (kind, 0..1000i64, 0..25i64, prop::bool::weighted(0.85), 0..3i64, address.clone(), address, texts)
+    (
+        kind,
+        0..1000i64,
+        0..25i64,
+        prop::bool::weighted(0.85),
+        0..3i64,
+        address.clone(),
+        address,
+        texts,
+    )
         .prop_map(|(kind, lasted, off, timed, octets, one, two, text)| {
             let (time, session_time) = match kind {
                 Kind::Start => (START + off, Some(0)),

@@ -1,6 +1,7 @@
 //! Attempts on their way to the store: never waited for, bounded in number and in rate.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -21,6 +22,8 @@ pub struct Attempts {
     waiting: Mutex<Waiting>,
     arrived: Notify,
     per_second: usize,
+    /// Accepts and rejects promised room since the last write.
+    promised: [AtomicUsize; 2],
     counters: Arc<Counters>,
 }
 
@@ -34,7 +37,33 @@ struct Waiting {
 impl Attempts {
     pub fn new(per_second: u32, counters: Arc<Counters>) -> Attempts {
         let per_second = per_second as usize;
-        Attempts { waiting: Mutex::default(), arrived: Notify::new(), per_second, counters }
+        Attempts {
+            waiting: Mutex::default(),
+            arrived: Notify::new(),
+            per_second,
+            promised: Default::default(),
+            counters,
+        }
+    }
+
+    /// Whether there is room, asked before the work of describing an attempt. What has none is
+    /// counted.
+    pub fn wants(&self, accepted: bool) -> bool {
+        let promised = &self.promised[usize::from(accepted)];
+        if promised.load(Ordering::Relaxed) >= self.most().min(WAITING_MAX) {
+            self.counters.attempts_over_rate.add(1);
+            return false;
+        }
+        promised.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+
+    /// In one write.
+    fn most(&self) -> usize {
+        match self.per_second {
+            0 => usize::MAX,
+            per_second => per_second.div_ceil(PAUSES_PER_SECOND),
+        }
     }
 
     pub fn push(&self, attempt: Attempt) {
@@ -88,10 +117,8 @@ impl Attempts {
         let waiting = &mut *self.waiting.lock();
         let mut taken = std::mem::take(&mut waiting.rejects);
         taken.append(&mut waiting.accepts);
-        let most = match self.per_second {
-            0 => usize::MAX,
-            per_second => per_second.div_ceil(PAUSES_PER_SECOND),
-        };
+        self.promised.iter().for_each(|promised| promised.store(0, Ordering::Relaxed));
+        let most = self.most();
         let over = taken.len().saturating_sub(most);
         if over > 0 {
             self.counters.attempts_over_rate.add(over as u64);

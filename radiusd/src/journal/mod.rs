@@ -151,6 +151,11 @@ impl Journal {
         })
     }
 
+    /// Whether an attempt would be taken now.
+    pub fn wants_attempt(&self, accepted: bool) -> bool {
+        self.attempts.wants(accepted)
+    }
+
     /// Takes an attempt, or counts it when there are too many.
     pub fn attempt(&self, attempt: Attempt) {
         self.attempts.push(attempt);

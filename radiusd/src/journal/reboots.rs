@@ -93,8 +93,7 @@ async fn close(writer: &Writer, reboot: &Reboot) -> Result<(), Error> {
 
 /// The reboot after this one, which closed what this one, known only now, ended before.
 async fn next(writer: &Writer, reboot: &Reboot) -> Result<Option<i64>, Error> {
-    let ask =
-        Ask { ids: Vec::new(), nases: vec![reboot.nasipaddress.clone()], since: reboot.at };
+    let ask = Ask { ids: Vec::new(), nases: vec![reboot.nasipaddress.clone()], since: reboot.at };
     let mut next = None;
     let read = |known: schema::Known| {
         let later = known.reboots.into_iter().map(|other| other.at).filter(|at| *at > reboot.at);

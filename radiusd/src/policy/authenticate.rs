@@ -200,21 +200,13 @@ fn bad_password(why: BadPassword) -> &'static str {
 
 /// The stored passwords in the order in which they count. What a header said comes behind the
 /// others, and not at all where there is one in clear.
-pub(super) fn passwords<'l>(
-    control: &'l [Held<'_>],
-) -> SmallVec<[(&'l Attribute, Known<'l>); 2]> {
+pub(super) fn passwords<'l>(control: &'l [Held<'_>]) -> SmallVec<[(&'l Attribute, Known<'l>); 2]> {
     let is_clear = |held: &Held<'_>| &*held.pair.attribute.name == "Cleartext-Password";
     let has_clear = control.iter().any(|held| held.role == Role::Password && is_clear(held));
-    let plain = control
-        .iter()
-        .filter(|held| matches!(held.role, Role::Password | Role::CryptPassword));
-    let headed = control
-        .iter()
-        .filter(|held| held.role == Role::PasswordWithHeader && !has_clear);
-    plain
-        .chain(headed)
-        .filter_map(|held| Some((&*held.pair.attribute, known(held)?)))
-        .collect()
+    let plain =
+        control.iter().filter(|held| matches!(held.role, Role::Password | Role::CryptPassword));
+    let headed = control.iter().filter(|held| held.role == Role::PasswordWithHeader && !has_clear);
+    plain.chain(headed).filter_map(|held| Some((&*held.pair.attribute, known(held)?))).collect()
 }
 
 fn known<'l>(held: &'l Held<'_>) -> Option<Known<'l>> {

@@ -153,9 +153,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
                     false => view
                         .values(&item.pair.attribute, item.role)
                         .iter()
-                        .map(|(_, value)| {
-                            value.print_in(&item.pair.attribute, view.request.zone)
-                        })
+                        .map(|(_, value)| value.print_in(&item.pair.attribute, view.request.zone))
                         .collect(),
                 },
             });
@@ -217,8 +215,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
             Table::RadReply | Table::RadGroupReply => &mut self.reply,
         };
         merge(list, rows.into_iter(), |item, effect| {
-            self.recorder
-                .note(|| TraceStep::Merged { row: shown(table, owner, item), effect });
+            self.recorder.note(|| TraceStep::Merged { row: shown(table, owner, item), effect });
         });
     }
 

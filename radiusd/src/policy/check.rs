@@ -110,9 +110,7 @@ impl Item {
         let Some(pattern) = made.as_ref().or(self.pattern()) else { return false };
         let found = match value {
             Value::String(octets) => pattern.is_match(octets),
-            other => {
-                pattern.is_match(other.print_in(&row.pair.attribute, scope.zone()).as_bytes())
-            }
+            other => pattern.is_match(other.print_in(&row.pair.attribute, scope.zone()).as_bytes()),
         };
         found == (self.op == Op::Like)
     }

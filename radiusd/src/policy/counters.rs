@@ -114,25 +114,14 @@ const ALL: [Facts; 12] = [
     },
     Facts {
         measure: Measure::SinceFirstLogin,
-        ..seconds(
-            Limit::AccessPeriod,
-            "Access-Period",
-            "",
-            Period::Never,
-            Told::SessionTimeout,
-        )
+        ..seconds(Limit::AccessPeriod, "Access-Period", "", Period::Never, Told::SessionTimeout)
     },
     volume(Limit::Octets, "Max-Octets", Period::Never, Told::Nothing),
     Facts {
         octets_per_unit: 1 << 20,
         ..volume(Limit::Megabytes, "Max-All-MB", Period::Never, Told::Nothing)
     },
-    volume(
-        Limit::TotalOctets,
-        "CS-Total-Octets",
-        Period::Never,
-        Told::ChilliSpotMaxTotalOctets,
-    ),
+    volume(Limit::TotalOctets, "CS-Total-Octets", Period::Never, Told::ChilliSpotMaxTotalOctets),
     volume(
         Limit::TotalOctetsDaily,
         "CS-Total-Octets-Daily",

@@ -10,7 +10,7 @@ use proto::attribute::{
     REPLY_MESSAGE, STATE, USER_NAME,
 };
 use proto::{Code, Packet, Secret};
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 use super::list::List;
 use super::role::Role;
@@ -57,7 +57,7 @@ pub struct Facts<'a> {
 pub enum Step<'a> {
     Decided(Decision<'a>),
     /// To be called again with these in the [`Answers`], the earlier ones kept.
-    Needs(SmallVec<[Need; 1]>),
+    Needs(Vec<Need>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +129,7 @@ pub(super) struct Seen {
 /// Why the steps end early.
 pub(super) enum Halt {
     Refuse(Reason),
-    Needs(SmallVec<[Need; 1]>),
+    Needs(Vec<Need>),
 }
 
 impl<'a, R: Recorder> Case<'_, 'a, R> {
@@ -180,7 +180,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
                 Need::SlowPassword(_) => Lacks::PasswordCheck,
             },
         });
-        Halt::Needs(smallvec![need])
+        Halt::Needs(vec![need])
     }
 
     /// What of the reply list is sent: with EAP no Reply-Message, in a reject only a few.
@@ -198,8 +198,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
             }
             let silenced = eap && held.role == Role::ReplyMessage;
             if silenced || (verdict != Verdict::Accept && !is_kept_in_reject(&attribute.place)) {
-                self.recorder
-                    .note(|| TraceStep::LeftOut { attribute: attribute.name.to_string() });
+                self.recorder.note(|| TraceStep::LeftOut { attribute: attribute.name.to_string() });
                 continue;
             }
             reply.push(held.pair);

@@ -29,7 +29,10 @@ pub(super) fn objection(name: &[u8]) -> Option<&'static str> {
 fn has_inner_dot(realm: &[u8]) -> bool {
     let realm = realm.strip_suffix(b"\n").unwrap_or(realm);
     !realm.contains(&b'\n')
-        && realm.iter().enumerate().any(|(at, octet)| *octet == b'.' && at > 0 && at + 1 < realm.len())
+        && realm
+            .iter()
+            .enumerate()
+            .any(|(at, octet)| *octet == b'.' && at > 0 && at + 1 < realm.len())
 }
 
 #[cfg(test)]

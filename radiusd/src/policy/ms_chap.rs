@@ -159,9 +159,9 @@ impl<R: Recorder> Case<'_, '_, R> {
 /// `[UX         ]`, as Samba writes an account's flags.
 fn account_flags(text: &[u8]) -> u64 {
     let Some(inside) = text.strip_prefix(b"[") else { return 0 };
-    let flags = inside.iter().take_while(|letter| {
-        matches!(letter, b' ' | b':') || letter.is_ascii_alphabetic()
-    });
+    let flags = inside
+        .iter()
+        .take_while(|letter| matches!(letter, b' ' | b':') || letter.is_ascii_alphabetic());
     flags.fold(0, |flags, letter| {
         flags
             | match letter {

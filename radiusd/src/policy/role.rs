@@ -88,9 +88,7 @@ impl Role {
             "SMB-Account-CTRL-TEXT" => Role::SmbAccountCtrlText,
             "Response-Packet-Type" => Role::ResponsePacketType,
             "Packet-Type" => Role::Virtual(Virtual::PacketType),
-            "Packet-Src-IP-Address" | "Client-IP-Address" => {
-                Role::Virtual(Virtual::SourceAddress)
-            }
+            "Packet-Src-IP-Address" | "Client-IP-Address" => Role::Virtual(Virtual::SourceAddress),
             "Packet-Src-IPv6-Address" => Role::Virtual(Virtual::SourceAddress6),
             "Packet-Src-Port" => Role::Virtual(Virtual::SourcePort),
             "Packet-Dst-IP-Address" => Role::Virtual(Virtual::DestinationAddress),

@@ -60,7 +60,8 @@ impl<R: Recorder> Case<'_, '_, R> {
             .and_then(|octets| <[u8; 4]>::try_from(octets).ok())
             .map(Ipv4Addr::from)
             .filter(|address| !address.is_unspecified());
-        let framed = session.framed_ip.as_deref().and_then(|text| text.split('/').next()?.parse().ok());
+        let framed =
+            session.framed_ip.as_deref().and_then(|text| text.split('/').next()?.parse().ok());
         if address.is_some() && address == framed {
             return true;
         }

@@ -121,11 +121,7 @@ impl Template {
     }
 
     /// The value for an attribute. `None`: FreeRADIUS keeps an instance that it never sends.
-    pub(super) fn expand(
-        &self,
-        attribute: &Attribute,
-        scope: &Scope<'_, '_, '_>,
-    ) -> Option<Value> {
+    pub(super) fn expand(&self, attribute: &Attribute, scope: &Scope<'_, '_, '_>) -> Option<Value> {
         let Template::Pieces(pieces) = self else { return None };
         let mut out = Vec::new();
         pieces.iter().for_each(|piece| piece.expand(scope, &mut out));
@@ -363,8 +359,16 @@ fn list_of(name: &str) -> (ListName, &str) {
         "request" => (ListName::Request, rest),
         "control" => (ListName::Control, rest),
         "reply" => (ListName::Reply, rest),
-        "session-state" | "proxy-request" | "proxy-reply" | "coa" | "coa-reply" | "disconnect"
-        | "disconnect-reply" | "outer.request" | "outer.control" | "outer.reply"
+        "session-state"
+        | "proxy-request"
+        | "proxy-reply"
+        | "coa"
+        | "coa-reply"
+        | "disconnect"
+        | "disconnect-reply"
+        | "outer.request"
+        | "outer.control"
+        | "outer.reply"
         | "outer.session-state" => (ListName::Absent, rest),
         // A tag stands behind a colon too.
         _ => (ListName::Request, name),

@@ -68,46 +68,104 @@ pub struct Shown {
 #[serde(tag = "step", rename_all = "kebab-case")]
 pub enum TraceStep {
     /// The name as it was sent, and in which form rows were found.
-    User { name: String, found_as: Option<String> },
+    User {
+        name: String,
+        found_as: Option<String>,
+    },
     /// The name is refused as it is.
-    BadName { why: &'static str },
+    BadName {
+        why: &'static str,
+    },
     /// The way to log in follows from what was sent.
-    Login { method: &'static str },
+    Login {
+        method: &'static str,
+    },
     /// The user has no row here, so radreply isn't read either.
     NoCheckRows,
     /// A row that cannot be read; nothing else counts any more.
-    Unreadable { row: Shown, why: String },
+    Unreadable {
+        row: Shown,
+        why: String,
+    },
     /// A check row against the request.
-    Compared { row: Shown, fits: bool, sent: Vec<String> },
+    Compared {
+        row: Shown,
+        fits: bool,
+        sent: Vec<String>,
+    },
     /// A row that was merged into what was there.
-    Merged { row: Shown, effect: Effect },
+    Merged {
+        row: Shown,
+        effect: Effect,
+    },
     /// A group's turn. `known`: it has rows.
-    Group { name: String, known: bool },
+    Group {
+        name: String,
+        known: bool,
+    },
     /// A group whose check rows don't fit is passed over.
-    GroupPassedOver { name: String },
+    GroupPassedOver {
+        name: String,
+    },
     /// Why no further group is looked at, or none at all.
-    GroupsEnd { why: &'static str, left_out: Vec<String> },
+    GroupsEnd {
+        why: &'static str,
+        left_out: Vec<String>,
+    },
     /// User-Profile names a user whose groups follow.
-    Profile { name: String, known: bool },
+    Profile {
+        name: String,
+        known: bool,
+    },
     /// A limit of time or volume.
-    Limit { attribute: &'static str, limit: u64, used: u64, reached: bool },
+    Limit {
+        attribute: &'static str,
+        limit: u64,
+        used: u64,
+        reached: bool,
+    },
     /// Session-Timeout was set or shortened.
-    SessionTimeout { seconds: u32, because_of: &'static str },
-    Expired { since: String },
-    OutsideLoginTime { hours: String },
+    SessionTimeout {
+        seconds: u32,
+        because_of: &'static str,
+    },
+    Expired {
+        since: String,
+    },
+    OutsideLoginTime {
+        hours: String,
+    },
     /// Which Auth-Type decides, of all that rows set.
-    AuthType { name: String },
+    AuthType {
+        name: String,
+    },
     /// The password that counts, and whether it fits.
-    Password { attribute: String, fits: bool },
+    Password {
+        attribute: String,
+        fits: bool,
+    },
     /// Why no password could be compared.
-    NoPassword { why: &'static str },
-    Sessions { open: u64, limit: u32, allowed: bool, why: &'static str },
+    NoPassword {
+        why: &'static str,
+    },
+    Sessions {
+        open: u64,
+        limit: u32,
+        allowed: bool,
+        why: &'static str,
+    },
     /// The answer doesn't carry it.
-    LeftOut { attribute: String },
+    LeftOut {
+        attribute: String,
+    },
     Accepted,
-    Rejected { reason: Reason },
+    Rejected {
+        reason: Reason,
+    },
     /// The decision stops here until the store has said more.
-    Waits { lacks: Lacks },
+    Waits {
+        lacks: Lacks,
+    },
 }
 
 /// What a decision waits for.

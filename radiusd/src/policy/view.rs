@@ -153,9 +153,7 @@ impl<'v, 'a> View<'v, 'a> {
         };
         let text = |text: &str| Some(Value::String(text.as_bytes().into()));
         match which {
-            Virtual::PacketType => {
-                Some(Value::Integer(u32::from(u8::from(request.packet.code()))))
-            }
+            Virtual::PacketType => Some(Value::Integer(u32::from(u8::from(request.packet.code())))),
             Virtual::SourceAddress => v4(request.source.ip()),
             Virtual::SourceAddress6 => v6(request.source.ip()),
             Virtual::SourcePort => Some(Value::Integer(u32::from(request.source.port()))),

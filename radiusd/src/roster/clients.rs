@@ -19,7 +19,6 @@ const LEARN_AFTER: u32 = 100;
 pub struct Nas {
     pub name: Box<str>,
     pub shortname: Box<str>,
-    pub kind: Box<str>,
     pub secret: Secret,
     pub network: IpNet,
     pub require_message_authenticator: Tri,
@@ -83,7 +82,6 @@ impl Nas {
         Arc::new(Nas {
             name: "test".into(),
             shortname: "test".into(),
-            kind: "other".into(),
             secret: Secret::new(b"testing123"),
             network: "127.0.0.1/32".parse().unwrap(),
             require_message_authenticator: Tri::Auto,
@@ -103,12 +101,14 @@ fn count(in_a_row: &AtomicU32, reached: &AtomicBool, good: bool) -> bool {
         && !reached.swap(true, Ordering::Relaxed)
 }
 
+type ByAddress = HashMap<IpAddr, Arc<Nas>, RandomState>;
+
 /// All clients: a snapshot, never changed.
 #[derive(Default)]
 pub struct Clients {
-    hosts: HashMap<IpAddr, Arc<Nas>, RandomState>,
+    hosts: ByAddress,
     /// Longest prefix first; the key is the network's first address.
-    networks: Vec<(u8, HashMap<IpAddr, Arc<Nas>, RandomState>)>,
+    networks: Vec<(u8, ByAddress)>,
     /// Clients without a fixed address, known by NAS-Identifier.
     identified: HashMap<Box<[u8]>, Arc<Nas>, RandomState>,
     /// Some rows are host names, whose addresses may change.

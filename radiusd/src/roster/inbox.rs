@@ -1,4 +1,4 @@
-//! Whoever sends packets that we cannot take: counted per source, logged at most once a minute.
+//! Whoever sends packets that we cannot take: noted per source, logged at most once a minute.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,22 +12,12 @@ use super::Nas;
 const SOURCES_MAX: usize = 1024;
 const LOG_EVERY: Duration = Duration::from_secs(60);
 
-/// A source and what was wrong with its packets.
-#[derive(Clone, Debug)]
-pub struct Stranger {
-    pub source: IpAddr,
-    pub complaint: &'static str,
-    pub packets: u64,
-    pub last: Instant,
-}
-
 #[derive(Default)]
 pub struct Inbox {
     sources: Mutex<HashMap<(IpAddr, &'static str), Entry>>,
 }
 
 struct Entry {
-    packets: u64,
     last: Instant,
     logged: Instant,
 }
@@ -52,7 +42,6 @@ impl Inbox {
     fn note(&self, source: IpAddr, complaint: &'static str, now: Instant) -> bool {
         let mut sources = self.sources.lock();
         if let Some(entry) = sources.get_mut(&(source, complaint)) {
-            entry.packets += 1;
             entry.last = now;
             let log = now.saturating_duration_since(entry.logged) >= LOG_EVERY;
             if log {
@@ -72,24 +61,13 @@ impl Inbox {
             }
         }
         let log = sources.len() < SOURCES_MAX / 2;
-        sources.insert((source, complaint), Entry { packets: 1, last: now, logged: now });
+        sources.insert((source, complaint), Entry { last: now, logged: now });
         log
     }
 
-    /// All sources, the busiest first.
-    pub fn list(&self) -> Vec<Stranger> {
-        let sources = self.sources.lock();
-        let mut all: Vec<Stranger> = sources
-            .iter()
-            .map(|(&(source, complaint), entry)| Stranger {
-                source,
-                complaint,
-                packets: entry.packets,
-                last: entry.last,
-            })
-            .collect();
-        all.sort_by_key(|stranger| std::cmp::Reverse(stranger.packets));
-        all
+    /// Sources that sent what we cannot take, of late.
+    pub fn len(&self) -> usize {
+        self.sources.lock().len()
     }
 }
 
@@ -108,6 +86,6 @@ mod tests {
         for number in 0..100_000u32 {
             inbox.note(IpAddr::V4(number.into()), "unknown-client", later);
         }
-        assert!(inbox.list().len() <= SOURCES_MAX);
+        assert!(inbox.len() <= SOURCES_MAX);
     }
 }

@@ -16,7 +16,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc::UnboundedSender;
 
 pub use clients::{Clients, Nas, Refusal};
-pub use inbox::{Inbox, Stranger};
+pub use inbox::Inbox;
 pub use users::{Found, Known, Mark, Users};
 pub use watch::{Watch, WatchOptions};
 

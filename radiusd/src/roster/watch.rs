@@ -174,7 +174,6 @@ impl Watch {
             let known = Nas {
                 name: nas.identifier.as_str().into(),
                 shortname: nas.shortname.as_str().into(),
-                kind: nas.r#type.as_str().into(),
                 secret: Secret::new(nas.secret.as_bytes()),
                 network,
                 // Its address proves nothing (`deviations.md` 8).
@@ -224,7 +223,6 @@ fn configured(client: &config::Client, network: IpNet, learned: Arc<Learned>) ->
     Nas {
         name: client.name.as_str().into(),
         shortname: client.name.as_str().into(),
-        kind: client.r#type.as_str().into(),
         secret: Secret::new(client.secret.reveal().as_bytes()),
         network,
         require_message_authenticator: rule(client.require_message_authenticator),
@@ -246,7 +244,6 @@ fn listed(row: &NasRow, network: IpNet, learned: Arc<Learned>) -> Nas {
     Nas {
         name: row.nasname.as_str().into(),
         shortname: row.shortname.as_str().into(),
-        kind: row.r#type.as_str().into(),
         secret: Secret::new(row.secret.as_bytes()),
         network,
         require_message_authenticator: row.require_message_authenticator,

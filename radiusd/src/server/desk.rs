@@ -1,7 +1,6 @@
 //! What becomes of one datagram: the order of steps is the order of lines.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -246,7 +245,8 @@ impl Desk {
             // Nothing to record (semantics E5): acknowledged all the same.
             return Some(self.acknowledge(exchange));
         };
-        let record = journal::Record { event, worker: self.worker, ticket: exchange.ticket };
+        let ticket = journal::Ticket(exchange.ticket.to_bits());
+        let record = journal::Record { event, worker: self.worker, ticket };
         if self.shared.journal.record(record).is_err() {
             return Some(self.silence(exchange.ticket, Outcome::AccountingQueueFull));
         }
@@ -291,8 +291,9 @@ impl Desk {
     }
 
     /// Answers the records that are durable, and forgets those that are not.
-    pub fn recorded(&mut self, records: Vec<(Ticket, journal::Outcome)>) {
-        for (ticket, stored) in records {
+    pub fn recorded(&mut self, records: Vec<(journal::Ticket, journal::Outcome)>) {
+        for (journal::Ticket(bits), stored) in records {
+            let ticket = Ticket::from_bits(bits);
             let outcome = match stored {
                 journal::Outcome::Stored => {
                     self.resume(ticket, |desk, exchange| Some(desk.acknowledge(exchange)))

@@ -9,12 +9,12 @@ mod mailbox;
 mod socket;
 mod worker;
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use dictionaries::Dictionary;
 use jiff::tz::TimeZone;
 
@@ -22,8 +22,9 @@ pub use mailbox::Mailbox;
 pub use socket::{Service, Socket};
 
 use crate::duplicates::Ticket;
+use crate::exit::{self, Failure};
 use crate::fetch::{Fetched, Fetcher};
-use crate::journal::Journal;
+use crate::journal::{self, Journal};
 use crate::metrics::Metrics;
 use crate::roster::Roster;
 
@@ -32,7 +33,7 @@ pub enum Message {
     /// What a parked Access-Request waited for.
     Fetched(Ticket, Fetched),
     /// The accounting records that a transaction ended for.
-    Recorded(Vec<(Ticket, crate::journal::Outcome)>),
+    Recorded(Vec<(journal::Ticket, journal::Outcome)>),
     /// A delayed or parked request may still be answered; nothing new is read.
     Stop,
 }
@@ -46,6 +47,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     pub zone: TimeZone,
     pub options: crate::policy::Options,
+    /// `compat.escape_names`.
+    pub escape_names: bool,
     pub reject_delay: Duration,
     pub cleanup_delay: Duration,
     pub inflight_max: usize,
@@ -58,25 +61,46 @@ pub struct Listen {
 }
 
 /// Binds the sockets of all workers: port 0 is chosen once, so that all share it.
-pub fn bind(listen: &Listen, workers: usize) -> anyhow::Result<Vec<Vec<Socket>>> {
+pub fn bind(listen: &Listen, workers: usize) -> Result<Vec<Vec<Socket>>, Failure> {
     let mut all: Vec<Vec<Socket>> = (0..workers).map(|_| Vec::new()).collect();
     let addresses = (listen.auth.iter().map(|address| (Service::Auth, *address)))
         .chain(listen.acct.iter().map(|address| (Service::Acct, *address)));
     for (service, address) in addresses {
+        let failed =
+            |error: &io::Error| Failure::io(format!("cannot listen on {address}/udp"), error);
         // SO_REUSEPORT would let a second daemon of the same user take half the packets.
-        drop(
-            std::net::UdpSocket::bind(address)
-                .with_context(|| format!("cannot listen on {address} (UDP)"))?,
-        );
+        match std::net::UdpSocket::bind(address) {
+            Ok(_) => {}
+            Err(error)
+                if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && is_without(&error) =>
+            {
+                tracing::warn!(%address, "no IPv6 on this machine: not listening there");
+                continue;
+            }
+            Err(error) => return Err(failed(&error)),
+        }
         let mut address = address;
         for sockets in &mut all {
-            let socket = Socket::bind(service, address)
-                .with_context(|| format!("cannot listen on {address} (UDP)"))?;
+            let socket = Socket::bind(service, address).map_err(|error| failed(&error))?;
             address = socket.local;
             sockets.push(socket);
         }
     }
+    if all.iter().any(|sockets| sockets.len() > SOCKETS_MAX) {
+        let why =
+            format!("at most {SOCKETS_MAX} addresses in radius.auth and radius.acct together");
+        return Err(Failure::new(exit::CONFIG, why));
+    }
     Ok(all)
+}
+
+/// A bit for each in what `poll` found ready.
+const SOCKETS_MAX: usize = 64;
+
+/// Whether the machine has no IPv6.
+fn is_without(error: &io::Error) -> bool {
+    use nix::libc::{EADDRNOTAVAIL, EAFNOSUPPORT};
+    matches!(error.raw_os_error(), Some(EAFNOSUPPORT | EADDRNOTAVAIL))
 }
 
 /// The running workers.
@@ -92,10 +116,11 @@ pub struct Mailboxes {
 }
 
 impl Mailboxes {
-    pub fn new(workers: usize) -> anyhow::Result<Mailboxes> {
+    pub fn new(workers: usize) -> Result<Mailboxes, Failure> {
         let (mut senders, mut receivers) = (Vec::new(), Vec::new());
         for _ in 0..workers {
-            let (sender, receiver) = mailbox::mailbox().context("no event descriptor to be had")?;
+            let (sender, receiver) = mailbox::mailbox()
+                .map_err(|error| Failure::io("no event descriptor", &error.into()))?;
             senders.push(sender);
             receivers.push(receiver);
         }
@@ -109,14 +134,14 @@ impl Server {
         shared: Arc<Shared>,
         sockets: Vec<Vec<Socket>>,
         mailboxes: Mailboxes,
-    ) -> anyhow::Result<Server> {
+    ) -> Result<Server, Failure> {
         let mut threads = Vec::new();
         for (index, (sockets, mail)) in sockets.into_iter().zip(mailboxes.receivers).enumerate() {
             let shared = Arc::clone(&shared);
             let thread = std::thread::Builder::new()
                 .name(format!("radius-{index}"))
                 .spawn(move || worker::serve(index, shared, sockets, mail))
-                .context("cannot start a worker")?;
+                .map_err(|error| Failure::io("cannot start a worker", &error))?;
             threads.push(thread);
         }
         Ok(Server { mailboxes: mailboxes.senders, threads })

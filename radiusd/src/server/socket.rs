@@ -102,10 +102,9 @@ impl Receiver {
     /// Number of datagrams read, 0 when none waits.
     pub fn receive(&mut self, socket: &Socket) -> io::Result<usize> {
         self.envelopes.clear();
-        // The kernel shortens the headers' control length to what it wrote: start afresh where
-        // a datagram came without packet information.
-        let mut slices: smallvec::SmallVec<[[IoSliceMut<'_>; 1]; BATCH]> =
-            self.octets.chunks_exact_mut(PACKET_MAX).map(|part| [IoSliceMut::new(part)]).collect();
+        let mut parts = self.octets.chunks_exact_mut(PACKET_MAX);
+        let mut slices: [[IoSliceMut<'_>; 1]; BATCH] =
+            std::array::from_fn(|_| [IoSliceMut::new(parts.next().unwrap_or_default())]);
         let results = recvmmsg(
             socket.raw(),
             &mut self.headers,
@@ -131,6 +130,8 @@ impl Receiver {
                 length: message.bytes.min(PACKET_MAX),
             }));
         }
+        // The kernel shortens the headers' control length to what it wrote: start afresh where
+        // a datagram came without packet information.
         if !whole {
             self.headers = headers();
         }

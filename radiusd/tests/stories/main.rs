@@ -3,8 +3,13 @@
 //! One binary, because linking is what costs: `cargo test -p radiusd --test stories differential`
 //! runs one part.
 
-#![expect(dead_code, reason = "the harness is ahead of its stories, which wait for the daemon")]
-
 mod harness;
 
+mod access;
+mod accounting;
 mod differential;
+mod fuzz;
+mod live;
+mod restart;
+mod sequences;
+mod wire;

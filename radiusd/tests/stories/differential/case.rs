@@ -26,7 +26,6 @@ use crate::harness::sql::quote;
 #[derive(Debug)]
 pub struct Case {
     pub name: String,
-    pub place: String,
     pub text: String,
     pub requests: Vec<Request>,
     rows: Vec<Row>,
@@ -94,7 +93,7 @@ pub fn parse(file: &str, text: &str) -> Vec<Case> {
             let name = format!("{file}-{}", name.trim());
             let (user, text) = (name.clone(), String::new());
             let (requests, rows) = (Vec::new(), Vec::new());
-            cases.push(Case { name, place, text, requests, rows, user });
+            cases.push(Case { name, text, requests, rows, user });
             continue;
         }
         let case = cases.last_mut().unwrap_or_else(|| panic!("{place}: no case yet"));

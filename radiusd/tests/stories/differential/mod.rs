@@ -10,12 +10,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proto::Code;
 
-use self::case::{Case, Outcome, Request};
+use self::case::{Case, Differs, How, Outcome, Request};
 use crate::harness::freeradius::FreeRadius;
-use crate::harness::nas::{Answer, Nas, SECRET};
+use crate::harness::nas::{Answer, Nas};
 use crate::harness::postgres;
-use crate::harness::site::ZONE;
-use crate::harness::sql::Sql;
+use crate::harness::site::{Engine, Site, ZONE};
 
 const SEED: u64 = 2865;
 const GENERATED: usize = 2_500;
@@ -73,33 +72,66 @@ fn for_each(
     complaints.into_iter().map(|(_, text)| text).collect()
 }
 
-/// The corpus is about something: FreeRADIUS answers as it says, and the generated cases are a mix.
+/// Both servers on one database: FreeRADIUS answers as the corpus says, and we as FreeRADIUS.
 #[test]
-fn freeradius_answers_as_the_corpus_says() {
+fn radiusd_decides_as_freeradius() {
     let mut cases = corpus();
     assert!(cases.len() >= 300, "{} cases", cases.len());
     cases.extend(case::parse("generated", &generate::generate(SEED, GENERATED)));
-    let cluster = postgres::shared();
-    let database = cluster.database();
-    let mut sql = Sql::postgres(&cluster.url(&database));
-    let nas = format!("('127.0.0.1', 'lab', '{SECRET}')");
-    sql.rows(&format!("INSERT INTO nas (nasname, shortname, secret) VALUES {nas}"));
-    sql.rows(&case::load(&cases));
-    let freeradius = FreeRadius::start(cluster, &database, ZONE);
+    let mut site = Site::new(Engine::Postgres);
+    site.sql.rows(&case::load(&cases));
+    let database = site.sql.value("SELECT current_database()");
+    let freeradius = FreeRadius::start(postgres::shared(), &database, ZONE);
+    let daemon = site.start();
     let found: [AtomicUsize; 3] = std::array::from_fn(|_| AtomicUsize::new(0));
-    let socket = || vec![Nas::new(freeradius.auth)];
-    let wrong = for_each(&cases, socket, |sockets, case, request, at| {
-        let answer = sockets[0].ask_seeded(&request.ask, at);
-        let outcome = outcome(answer.as_ref());
-        found[outcome as usize].fetch_add(1, Ordering::Relaxed);
-        let wrong = request.expected.is_some_and(|expected| expected != outcome);
-        let answer = answer.map_or_else(|| "silence".into(), |answer| answer.to_string());
-        let place = &request.place;
-        wrong.then(|| format!("{place} {} | {} | {answer}", case.name, request.text))
+    let sockets = || vec![Nas::new(freeradius.auth), daemon.nas()];
+    let wrong = for_each(&cases, sockets, |sockets, case, request, at| {
+        let mut wrong = None;
+        // What depends on the clock may differ when a second ends between the two.
+        for _ in 0..3 {
+            let [theirs, ours] = [0, 1].map(|server| sockets[server].ask_seeded(&request.ask, at));
+            let outcome = outcome(theirs.as_ref());
+            wrong = judge(request, theirs.as_ref(), ours.as_ref());
+            if wrong.is_none() {
+                found[outcome as usize].fetch_add(1, Ordering::Relaxed);
+                return None;
+            }
+        }
+        let Request { place, text, .. } = request;
+        wrong.map(|wrong| format!("{place} {}\n{}  {text}\n  {wrong}", case.name, case.text))
     });
     assert!(wrong.is_empty(), "{} answers differ:\n{}", wrong.len(), wrong.join("\n"));
     let [accepts, rejects, silent] = found.map(AtomicUsize::into_inner);
     eprintln!("{} cases: {accepts} accepts, {rejects} rejects, {silent} silent", cases.len());
     assert!(accepts.min(rejects) * 3 > accepts.max(rejects), "no mix: {accepts}, {rejects}");
     assert!(silent < 50, "{silent} without an answer");
+}
+
+/// What is wrong with the two answers to one request.
+fn judge(request: &Request, theirs: Option<&Answer>, ours: Option<&Answer>) -> Option<String> {
+    let both = [outcome(theirs), outcome(ours)];
+    let shown = |answer: Option<&Answer>| answer.map_or("silence".into(), Answer::to_string);
+    let shown = format!("FreeRADIUS: {}\n  radiusd:    {}", shown(theirs), shown(ours));
+    if request.expected.is_some_and(|expected| expected != both[0]) {
+        return Some(format!("the corpus says {:?}\n  {shown}", request.expected));
+    }
+    if ours.is_some_and(|ours| !ours.signed_first) {
+        return Some(format!("no Message-Authenticator\n  {shown}"));
+    }
+    let mut ignored = Vec::new();
+    for Differs { deviation, how } in &request.differs {
+        match how {
+            How::Outcome(outcome) if *outcome == both[1] => return None,
+            How::Outcome(outcome) => {
+                return Some(format!("deviation {deviation} means {outcome:?}\n  {shown}"));
+            }
+            How::Attributes(names) => ignored.extend(names),
+        }
+    }
+    let [theirs, ours] = [theirs, ours].map(|answer| {
+        let mut items = answer.map(Answer::by_name).unwrap_or_default();
+        items.retain(|item| !ignored.contains(&&item.name));
+        items
+    });
+    (both[0] != both[1] || theirs != ours).then_some(shown)
 }

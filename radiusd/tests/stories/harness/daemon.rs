@@ -56,6 +56,10 @@ impl Settings {
         self.keys.insert(key.into(), value.into());
     }
 
+    pub fn unset(&mut self, key: &str) {
+        self.keys.remove(key);
+    }
+
     pub fn write(&self, file: &Path) {
         let lines = self.keys.iter().map(|(key, value)| format!("{key} = {value}\n"));
         fs::write(file, lines.collect::<String>()).expect("a configuration file");
