@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
+use dictionaries::{Attribute, Place};
 use proto::attribute::{CALLED_STATION_ID, CALLING_STATION_ID, NAS_PORT_ID, USER_NAME};
 use proto::{Packet, Refused, Reply};
 use schema::Attempt;
@@ -26,8 +27,8 @@ pub struct Exchange<'a> {
     pub asked: IpAddr,
     pub service: Service,
     pub received: Instant,
-    /// Unix time in seconds.
-    pub received_at: i64,
+    /// Unix time in milliseconds.
+    pub received_ms: i64,
 }
 
 /// What a request has been told so far.
@@ -101,7 +102,7 @@ pub fn next(
         destination: SocketAddr::new(exchange.asked, 0),
         nas_shortname: &exchange.nas.shortname,
         huntgroups: &huntgroups,
-        now: exchange.received_at,
+        now: exchange.received_ms.div_euclid(1000),
         zone: &shared.zone,
         challenge: rand::random(),
         options: shared.options,
@@ -113,6 +114,9 @@ pub fn next(
         }
         Step::Needs(needs) => return Next::Fetch(What::Needs(needs)),
     };
+    if decision.verdict == Verdict::Silence {
+        return Next::Silence(Outcome::DoNotRespond);
+    }
     let accepted = decision.verdict == Verdict::Accept;
     if shared.journal.wants_attempt(accepted) {
         let mut trace = Trace::default();
@@ -133,6 +137,9 @@ fn encode(
     let mut reply = Reply::reuse(std::mem::take(buffer), decision.code(), &exchange.packet);
     reply.salt(rand::random());
     for pair in &decision.reply {
+        if is_unsendable(&pair.attribute) {
+            return Next::Silence(Outcome::NotEncodable);
+        }
         let written = reply.pair(&pair.attribute, pair.tag, &pair.value, secret);
         if written == Err(Refused::Impossible) {
             return Next::Silence(Outcome::NotEncodable);
@@ -144,6 +151,13 @@ fn encode(
     Next::Answer { outcome, delayed: !accepted }
 }
 
+/// An extended attribute that a row names by number: FreeRADIUS cannot encode it, and answers
+/// nothing at all.
+fn is_unsendable(attribute: &Attribute) -> bool {
+    let Place::Wire { vendor: 0, path } = &attribute.place else { return false };
+    path.len() > 1 && attribute.name.starts_with("Attr-")
+}
+
 /// One row for the operator: who, where, how it ended and why. Never a password.
 fn attempt(exchange: &Exchange<'_>, name: &[u8], verdict: Verdict, trace: &Trace) -> Attempt {
     let text = |number| {
@@ -151,11 +165,11 @@ fn attempt(exchange: &Exchange<'_>, name: &[u8], verdict: Verdict, trace: &Trace
         Some(String::from_utf8_lossy(octets).into_owned())
     };
     let reason = match verdict {
-        Verdict::Accept => String::new(),
+        Verdict::Accept | Verdict::Silence => String::new(),
         Verdict::Reject(reason) => reason.as_str().into(),
     };
     Attempt {
-        at_ms: exchange.received_at.saturating_mul(1000),
+        at_ms: exchange.received_ms,
         username: String::from_utf8_lossy(name).into_owned(),
         accepted: verdict == Verdict::Accept,
         reason,
@@ -173,7 +187,7 @@ pub fn session_event(shared: &Shared, exchange: &Exchange<'_>) -> Option<Event> 
     let context = accounting::Context {
         dictionary: &shared.dictionary,
         source: exchange.key.source.ip(),
-        receipt: exchange.received_at,
+        receipt: exchange.received_ms.div_euclid(1000),
         escape: shared.escape_names,
     };
     accounting::read(&exchange.packet, &context)

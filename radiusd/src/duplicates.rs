@@ -67,7 +67,7 @@ pub struct Parked {
     pub asked: IpAddr,
     pub nas: Arc<Nas>,
     pub received: Instant,
-    pub received_at: i64,
+    pub received_ms: i64,
 }
 
 struct Entry {
@@ -79,7 +79,7 @@ struct Entry {
     asked: IpAddr,
     nas: Option<Arc<Nas>>,
     received: Instant,
-    received_at: i64,
+    received_ms: i64,
     expires: Instant,
     /// The request while it waits, the answer afterwards; the buffer stays with the place.
     octets: Vec<u8>,
@@ -134,7 +134,7 @@ impl Duplicates {
         authenticator: &[u8; 16],
         length: usize,
         now: Instant,
-        received_at: i64,
+        received_ms: i64,
     ) -> Seen {
         let length = length as u16;
         let hash = self.hasher.hash_one(key);
@@ -173,7 +173,7 @@ impl Duplicates {
         entry.state = State::Working;
         entry.nas = None;
         entry.received = now;
-        entry.received_at = received_at;
+        entry.received_ms = received_ms;
         entry.octets.clear();
         self.working += 1;
         Seen::New { ticket: self.ticket(slot), replaced }
@@ -200,7 +200,7 @@ impl Duplicates {
                 asked: [0; 4].into(),
                 nas: None,
                 received: now,
-                received_at: 0,
+                received_ms: 0,
                 expires: now,
                 octets: Vec::new(),
                 older: NONE,
@@ -265,7 +265,7 @@ impl Duplicates {
             key: entry.key,
             asked: entry.asked,
             received: entry.received,
-            received_at: entry.received_at,
+            received_ms: entry.received_ms,
         })
     }
 

@@ -36,10 +36,12 @@ pub enum Outcome {
     Panicked,
     /// Under way when the worker restarted or the daemon stopped.
     Abandoned,
+    /// A row says so: `Response-Packet-Type := Do-Not-Respond`.
+    DoNotRespond,
     Malformed(Malformed),
 }
 
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "access-accept",
     "access-reject",
     "accounting-response",
@@ -57,6 +59,7 @@ const NAMES: [&str; 17] = [
     "not-encodable",
     "panicked",
     "abandoned",
+    "do-not-respond",
 ];
 
 impl Outcome {
@@ -79,6 +82,7 @@ impl Outcome {
             Outcome::NotEncodable => 14,
             Outcome::Panicked => 15,
             Outcome::Abandoned => 16,
+            Outcome::DoNotRespond => 17,
             Outcome::Malformed(malformed) => NAMES.len() + malformed as usize,
         }
     }

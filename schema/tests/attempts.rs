@@ -1,10 +1,6 @@
 //! radpostauth without passwords, and why each attempt ended as it did.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-mod both;
-mod postgres;
-
-use both::Place;
+use crate::both::Place;
 use schema::{Attempt, Bounds};
 
 const BOUNDS: Bounds = Bounds { per_user: 2, in_all: 5 };

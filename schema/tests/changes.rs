@@ -1,13 +1,9 @@
 //! Changes of any program are told in time, whatever breaks meanwhile.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-mod both;
-mod postgres;
 
 use std::time::{Duration, Instant};
 
-use both::{Place, options};
-use postgres::Cluster;
+use crate::both::{Place, options};
+use crate::postgres::Cluster;
 use schema::{Change, Options, Store, User};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;

@@ -1,13 +1,9 @@
 //! The tables: made from nothing, found and left alone, the same on both engines.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-mod both;
-mod postgres;
 
 use std::collections::BTreeSet;
 
-use both::{Place, options};
-use postgres::Cluster;
+use crate::both::{Place, options};
+use crate::postgres::Cluster;
 use schema::{Error, Store};
 
 #[tokio::test]

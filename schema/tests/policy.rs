@@ -1,10 +1,6 @@
 //! Rows that decide, as FreeRADIUS orders them, and what limits are measured against.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-mod both;
-mod postgres;
-
-use both::Place;
+use crate::both::Place;
 use schema::{Huntgroup, Row, UserRows, Volume};
 
 fn row(id: i64, attribute: &str, op: &str, value: &str) -> Row {

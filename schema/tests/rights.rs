@@ -1,11 +1,8 @@
 //! FreeRADIUS's own role is enough for RADIUS; an owner can add the rest.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-mod both;
-mod postgres;
-
-use both::options;
-use postgres::Cluster;
+use crate::both::options;
+use crate::postgres::Cluster;
 use schema::{Ask, Attempt, Bounds, Error, Known, Reboot, Session, Step, Store, Writes};
 
 /// A database with FreeRADIUS's tables and its role as its setup.sql makes it.

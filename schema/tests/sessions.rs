@@ -1,12 +1,8 @@
 //! radacct: many sessions in one transaction, by several writers, on both engines.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-mod both;
-mod postgres;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use both::Place;
+use crate::both::Place;
 use schema::{Ask, Error, Known, Reboot, Reuse, Session, Step, Store, Writes, Written};
 
 fn session(id: &str) -> Session {

@@ -16,7 +16,7 @@ const TUNNEL_MAX: usize = 239;
 pub type Clear = SmallVec<[u8; 128]>;
 
 impl Secret {
-    /// User-Password as typed, up to its first NUL, RFC 2865 §5.2.
+    /// User-Password as typed, without the NULs that fill its last block, RFC 2865 §5.2.
     pub fn reveal_user_password(
         &self,
         hidden: &[u8],
@@ -26,9 +26,9 @@ impl Secret {
             return Err(Malformed::PasswordLength);
         }
         let mut clear = self.reveal_user(hidden, authenticator);
-        if let Some(end) = clear.iter().position(|octet| *octet == 0) {
-            clear.truncate(end);
-        }
+        let end =
+            clear.iter().rposition(|octet| *octet != 0).map_or(0, |last| last.saturating_add(1));
+        clear.truncate(end);
         Ok(clear)
     }
 

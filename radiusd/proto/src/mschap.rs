@@ -195,16 +195,25 @@ pub fn authenticator_response(
 }
 
 /// The value of MS-CHAP-Error in version 1: what went wrong, and a challenge for the next try.
-pub fn error_v1(identifier: u8, code: u32, challenge: &[u8]) -> Vec<u8> {
+pub fn error_v1(identifier: u8, code: u32, retry: bool, challenge: &[u8]) -> Vec<u8> {
     let mut octets = vec![identifier];
-    octets.extend_from_slice(format!("E={code} R=1 C={} V=2", hex::encode(challenge)).as_bytes());
+    let retry = u8::from(retry);
+    let text = format!("E={code} R={retry} C={} V=2", hex::encode(challenge));
+    octets.extend_from_slice(text.as_bytes());
     octets
 }
 
 /// The same in version 2, with words.
-pub fn error_v2(identifier: u8, code: u32, challenge: &[u8], message: &str) -> Vec<u8> {
+pub fn error_v2(
+    identifier: u8,
+    code: u32,
+    retry: bool,
+    challenge: &[u8],
+    message: &str,
+) -> Vec<u8> {
     let mut octets = vec![identifier];
-    let text = format!("E={code} R=1 C={} V=3 M={message}", hex::encode(challenge));
+    let retry = u8::from(retry);
+    let text = format!("E={code} R={retry} C={} V=3 M={message}", hex::encode(challenge));
     octets.extend_from_slice(text.as_bytes());
     octets
 }
@@ -289,11 +298,16 @@ mod tests {
     #[test]
     fn errors_read_as_freeradius_writes_them() {
         assert_eq!(
-            error_v1(0, AUTHENTICATION_FAILURE, &[0xaa, 0xb9, 0x1f, 0xc1, 0x86, 0x54, 0x04, 0xab]),
+            error_v1(
+                0,
+                AUTHENTICATION_FAILURE,
+                true,
+                &[0xaa, 0xb9, 0x1f, 0xc1, 0x86, 0x54, 0x04, 0xab]
+            ),
             b"\0E=691 R=1 C=aab91fc1865404ab V=2"
         );
         assert_eq!(
-            error_v2(7, AUTHENTICATION_FAILURE, &[0xf8; 16], "Authentication rejected"),
+            error_v2(7, AUTHENTICATION_FAILURE, true, &[0xf8; 16], "Authentication rejected"),
             b"\x07E=691 R=1 C=f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8 V=3 M=Authentication rejected"
         );
     }

@@ -63,7 +63,7 @@ impl Reply {
     /// The request's Proxy-State attributes, in their order.
     pub fn proxy_state(&mut self, request: &Packet<'_>) {
         self.writer.set_limit(LONGEST);
-        for state in request.find_all(PROXY_STATE) {
+        for state in request.find_all(PROXY_STATE).filter(|state| !state.is_empty()) {
             self.raw(PROXY_STATE, state);
         }
     }

@@ -210,7 +210,7 @@ impl Sessions {
             Kind::Start if current.is_open(reboots) && current.state.is_unused() => Place::Current,
             Kind::Start => Place::NewOlder,
             // Its session time is odd, or its clock: it comes from the current session's time.
-            _ if event.time > current.state.start() => Place::Current,
+            _ if event.time >= current.state.start() => Place::Current,
             _ => Place::NewOlder,
         }
     }

@@ -121,6 +121,7 @@ impl Explain {
         let (word, reason) = match verdict {
             Verdict::Accept => ("Access-Accept", None),
             Verdict::Reject(reason) => ("Access-Reject", Some(reason)),
+            Verdict::Silence => ("no answer", None),
         };
         if self.json {
             let reply: Vec<_> = reply.iter().map(|pair| shown(pair)).collect();
@@ -140,7 +141,9 @@ impl Explain {
         }
         match verdict {
             Verdict::Accept => Ok(()),
-            Verdict::Reject(_) => Err(Failure::new(exit::FAILURE, String::new())),
+            Verdict::Reject(_) | Verdict::Silence => {
+                Err(Failure::new(exit::FAILURE, String::new()))
+            }
         }
     }
 }

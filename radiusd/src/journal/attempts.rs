@@ -29,8 +29,10 @@ pub struct Attempts {
 
 #[derive(Default)]
 struct Waiting {
-    rejects: Vec<Attempt>,
-    accepts: Vec<Attempt>,
+    /// With their place in the order of arrival.
+    rejects: Vec<(u64, Attempt)>,
+    accepts: Vec<(u64, Attempt)>,
+    arrived: u64,
     closed: bool,
 }
 
@@ -73,7 +75,8 @@ impl Attempts {
             self.counters.attempts_queue_full.add(1);
             return;
         }
-        list.push(attempt);
+        list.push((waiting.arrived, attempt));
+        waiting.arrived += 1;
         if waiting.accepts.len() + waiting.rejects.len() == 1 {
             self.arrived.notify_one();
         }
@@ -112,7 +115,7 @@ impl Attempts {
         }
     }
 
-    /// Rejects first; what is over the rate is counted and gone.
+    /// In order of arrival; of what is over the rate accepts go first, counted.
     fn take(&self) -> (Vec<Attempt>, bool) {
         let waiting = &mut *self.waiting.lock();
         let mut taken = std::mem::take(&mut waiting.rejects);
@@ -124,6 +127,7 @@ impl Attempts {
             self.counters.attempts_over_rate.add(over as u64);
             taken.truncate(most);
         }
-        (taken, waiting.closed)
+        taken.sort_unstable_by_key(|(arrived, _)| *arrived);
+        (taken.into_iter().map(|(_, attempt)| attempt).collect(), waiting.closed)
     }
 }

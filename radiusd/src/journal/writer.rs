@@ -52,7 +52,8 @@ impl Writer {
     /// Halves the batch until what the store refuses stands alone.
     async fn write_all(&self, records: &[Record]) -> Vec<Outcome> {
         let mut outcomes = vec![Outcome::NotStored; records.len()];
-        let mut rest = vec![0..records.len()];
+        let mut rest = Vec::new();
+        rest.push(0..records.len());
         while let Some(range) = rest.pop() {
             let part = &records[range.clone()];
             match self.write(sessions(part)).await {

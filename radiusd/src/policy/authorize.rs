@@ -27,8 +27,12 @@ impl FallThrough {
     fn of(batch: &Batch) -> FallThrough {
         match batch.items.iter().find(|item| item.role == Role::FallThrough) {
             None => FallThrough::Unsaid,
-            Some(item) if item.pair.value.as_u64() == Some(0) => FallThrough::No,
-            Some(_) => FallThrough::Yes,
+            Some(item) => match item.pair.value.as_u64() {
+                Some(1) => FallThrough::Yes,
+                // FreeRADIUS's number for "nothing said".
+                Some(2) => FallThrough::Unsaid,
+                _ => FallThrough::No,
+            },
         }
     }
 }

@@ -189,7 +189,8 @@ impl Limit {
             Measure::SinceFirstLogin => now.saturating_sub(answer),
             _ => answer,
         };
-        u64::try_from(used).unwrap_or(0) / self.facts().octets_per_unit
+        // A negative sum is a very large number, to FreeRADIUS too.
+        (used as u64) / self.facts().octets_per_unit
     }
 
     /// The words of FreeRADIUS.

@@ -12,7 +12,7 @@ use proto::attribute::{
 use proto::{Code, Packet, Secret};
 use smallvec::SmallVec;
 
-use super::list::List;
+use super::list::{List, first};
 use super::role::Role;
 use super::template::Scope;
 use super::trace::{Lacks, Recorder, TraceStep};
@@ -64,6 +64,8 @@ pub enum Step<'a> {
 pub enum Verdict {
     Accept,
     Reject(Reason),
+    /// A row says that no answer is sent.
+    Silence,
 }
 
 #[derive(Debug)]
@@ -77,7 +79,7 @@ impl Decision<'_> {
     pub fn code(&self) -> Code {
         match self.verdict {
             Verdict::Accept => Code::AccessAccept,
-            Verdict::Reject(_) => Code::AccessReject,
+            Verdict::Reject(_) | Verdict::Silence => Code::AccessReject,
         }
     }
 }
@@ -101,10 +103,15 @@ pub fn decide<'a, R: Recorder>(
     let verdict = match case.run() {
         Ok(()) => Verdict::Accept,
         Err(Halt::Refuse(reason)) => Verdict::Reject(reason),
+        Err(Halt::Silence) => Verdict::Silence,
         Err(Halt::Needs(needs)) => return Step::Needs(needs),
     };
     Step::Decided(case.finish(verdict))
 }
+
+/// VALUEs of Response-Packet-Type.
+const ACCESS_REJECT: u64 = 3;
+const DO_NOT_RESPOND: u64 = 256;
 
 /// One decision in progress.
 pub(super) struct Case<'c, 'a, R> {
@@ -129,6 +136,7 @@ pub(super) struct Seen {
 /// Why the steps end early.
 pub(super) enum Halt {
     Refuse(Reason),
+    Silence,
     Needs(Vec<Need>),
 }
 
@@ -138,12 +146,23 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
         self.check_name()?;
         self.find_login()?;
         self.read_rows()?;
+        self.check_quotas()?;
         self.check_expiration()?;
         self.check_login_time()?;
-        self.check_quotas()?;
         self.find_password();
         self.authenticate()?;
-        self.check_sessions()
+        self.check_sessions()?;
+        self.check_response_type()
+    }
+
+    /// A row may turn an accept into something else.
+    fn check_response_type(&mut self) -> Result<(), Halt> {
+        let held = first(&self.control, Role::ResponsePacketType);
+        match held.and_then(|held| held.pair.value.as_u64()) {
+            Some(DO_NOT_RESPOND) => Err(Halt::Silence),
+            Some(ACCESS_REJECT) => Err(Halt::Refuse(Reason::ResponseTypeReject)),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn scope(&self) -> Scope<'_, '_, 'a> {
@@ -188,6 +207,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
         self.recorder.note(|| match verdict {
             Verdict::Accept => TraceStep::Accepted,
             Verdict::Reject(reason) => TraceStep::Rejected { reason },
+            Verdict::Silence => TraceStep::Silenced,
         });
         let eap = self.reply.iter().any(|held| held.role == Role::EapMessage);
         let mut reply = SmallVec::new();

@@ -6,8 +6,8 @@ use proto::attribute::{
     MS_MPPE_ENCRYPTION_TYPES, MS_MPPE_RECV_KEY, MS_MPPE_SEND_KEY, USER_NAME,
 };
 use proto::mschap::{
-    AUTHENTICATION_FAILURE, DISABLED, EXPIRED, MsChap, NtHash, error_v1, error_v2, keys_v1,
-    nt_hash, peer_name,
+    AUTHENTICATION_FAILURE, EXPIRED, MsChap, NtHash, error_v1, error_v2, keys_v1, nt_hash,
+    peer_name,
 };
 
 use super::Reason;
@@ -47,13 +47,16 @@ impl<R: Recorder> Case<'_, '_, R> {
             Some(Err(_)) => return Err(Halt::Refuse(Reason::BadPasswordSent)),
             None => return Err(Halt::Refuse(Reason::AuthTypeUnfit)),
         };
+        if matches!(&login, MsChap::V1(login) if login.response.is_none()) {
+            return Err(Halt::Refuse(Reason::BadPasswordSent));
+        }
         let name = self.request.packet.find(USER_NAME).unwrap_or_default();
         let name = peer_name(super::names::without_end(name));
         let (attribute, hash) = match self.nt_password() {
             Hash::Known(attribute, hash) => (attribute, hash),
             Hash::Unhashable => return Err(Halt::Refuse(Reason::BadStoredPassword)),
             Hash::Unknown => {
-                self.answer_error(&login, AUTHENTICATION_FAILURE);
+                self.answer_error(&login, AUTHENTICATION_FAILURE, Reason::NoPasswordKnown);
                 return Err(self.no_password("MS-CHAP needs the password in clear, or its NT hash"));
             }
         };
@@ -64,14 +67,14 @@ impl<R: Recorder> Case<'_, '_, R> {
         let refused = if control & PASSWORD_EXPIRED != 0 {
             Some((EXPIRED, Reason::AccountExpired))
         } else if control & (ACCOUNT_DISABLED | ACCOUNT_LOCKED) != 0 {
-            Some((DISABLED, Reason::AccountDisabled))
+            Some((AUTHENTICATION_FAILURE, Reason::AccountDisabled))
         } else if fits {
             None
         } else {
             Some((AUTHENTICATION_FAILURE, Reason::WrongPassword))
         };
         if let Some((code, reason)) = refused {
-            self.answer_error(&login, code);
+            self.answer_error(&login, code, reason);
             return match reason {
                 Reason::WrongPassword => self.compared(attribute, false),
                 reason => Err(Halt::Refuse(reason)),
@@ -110,20 +113,22 @@ impl<R: Recorder> Case<'_, '_, R> {
         text.and_then(|held| held.pair.value.as_octets()).map_or(0, account_flags)
     }
 
-    fn answer_error(&mut self, login: &MsChap<'_>, code: u32) {
+    fn answer_error(&mut self, login: &MsChap<'_>, code: u32, reason: Reason) {
+        // To a disabled account no other password would help.
+        let retry = reason != Reason::AccountDisabled;
         let challenge = self.request.challenge;
         let octets = match login {
             MsChap::V1(login) => {
                 let (challenge, _) = challenge.split_at(8);
-                error_v1(login.identifier, code, challenge)
+                error_v1(login.identifier, code, retry, challenge)
             }
             MsChap::V2(login) => {
-                let message = match code {
-                    EXPIRED => "Password expired",
-                    DISABLED => "Account disabled",
+                let message = match reason {
+                    Reason::AccountExpired => "Password expired",
+                    Reason::AccountDisabled => "Account disabled",
                     _ => "Authentication rejected",
                 };
-                error_v2(login.identifier, code, &challenge, message)
+                error_v2(login.identifier, code, retry, &challenge, message)
             }
         };
         self.answer(MS_CHAP_ERROR, &octets);

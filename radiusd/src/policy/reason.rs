@@ -42,5 +42,6 @@ reasons! {
     OutsideLoginTime = "outside-login-time", "Login-Time does not allow this hour.";
     QuotaReached = "quota-reached", "A limit of time or volume is used up.";
     AlreadyLoggedIn = "already-logged-in", "Simultaneous-Use allows no further session.";
+    ResponseTypeReject = "response-type-reject", "A row says Response-Packet-Type := Access-Reject.";
     EapNotSupported = "eap-not-supported", "EAP is not served.";
 }

@@ -159,6 +159,8 @@ pub enum TraceStep {
         attribute: String,
     },
     Accepted,
+    /// `Response-Packet-Type := Do-Not-Respond`.
+    Silenced,
     Rejected {
         reason: Reason,
     },

@@ -134,7 +134,6 @@ impl<'v, 'a> View<'v, 'a> {
             (_, "Stripped-User-Name") => self.stripped.as_deref().map(text),
             (_, "Hint") => self.hint.map(|hint| text(hint.name().as_bytes())),
             (_, "Huntgroup-Name") => self.huntgroup().map(|group| text(group.as_bytes())),
-            (_, "Client-Shortname") => Some(text(self.request.nas_shortname.as_bytes())),
             _ => None,
         };
         value.map(|value| (None, value)).into_iter().collect()

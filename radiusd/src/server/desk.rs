@@ -32,8 +32,8 @@ pub struct Desk {
     reply: Vec<u8>,
     clients: Arc<Clients>,
     now: Instant,
-    /// Unix time in seconds.
-    now_at: i64,
+    /// Unix time in milliseconds.
+    now_ms: i64,
 }
 
 impl Desk {
@@ -52,7 +52,7 @@ impl Desk {
             reply: Vec::with_capacity(4096),
             clients,
             now: Instant::now(),
-            now_at: 0,
+            now_ms: 0,
             shared,
         }
     }
@@ -80,7 +80,7 @@ impl Desk {
     pub fn tick(&mut self, now: Instant) {
         self.now = now;
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.now_at = since.as_secs() as i64;
+        self.now_ms = since.as_millis() as i64;
         self.clients = self.shared.roster.clients();
     }
 
@@ -133,7 +133,7 @@ impl Desk {
             asked: envelope.asked,
             service,
             received: self.now,
-            received_at: self.now_at,
+            received_ms: self.now_ms,
         };
         match exchange.packet.code() {
             Code::AccessRequest => self.access(&exchange, Waiting::default()),
@@ -174,7 +174,7 @@ impl Desk {
 
     fn see(&mut self, key: Key, packet: &Packet<'_>) -> Result<Ticket, Outcome> {
         let length = packet.octets().len();
-        match self.duplicates.see(key, packet.authenticator(), length, self.now, self.now_at) {
+        match self.duplicates.see(key, packet.authenticator(), length, self.now, self.now_ms) {
             Seen::New { ticket, replaced } => {
                 if replaced {
                     self.counters.count(Outcome::Replaced);
@@ -329,7 +329,7 @@ impl Desk {
             asked: parked.asked,
             service,
             received: parked.received,
-            received_at: parked.received_at,
+            received_ms: parked.received_ms,
         };
         go_on(self, &exchange)
     }

@@ -69,7 +69,7 @@ pub fn bind(listen: &Listen, workers: usize) -> Result<Vec<Vec<Socket>>, Failure
         let failed =
             |error: &io::Error| Failure::io(format!("cannot listen on {address}/udp"), error);
         // SO_REUSEPORT would let a second daemon of the same user take half the packets.
-        match std::net::UdpSocket::bind(address) {
+        match Socket::try_alone(address) {
             Ok(_) => {}
             Err(error)
                 if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && is_without(&error) =>

@@ -59,6 +59,15 @@ impl Socket {
         Ok(Socket { service, local, udp })
     }
 
+    /// Whether nobody else has the address: bound for a moment, and not shared.
+    pub fn try_alone(address: SocketAddr) -> io::Result<()> {
+        let socket = socket2::Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.bind(&address.into())
+    }
+
     pub fn raw(&self) -> RawFd {
         self.udp.as_raw_fd()
     }

@@ -1,6 +1,5 @@
 //! One story on both engines: a store made from nothing, and another program's hand in it.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
-#![expect(dead_code, reason = "each test uses its part")]
 
 use std::sync::OnceLock;
 

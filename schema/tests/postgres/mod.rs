@@ -1,7 +1,6 @@
 //! A private PostgreSQL for tests: a cluster in /tmp on a free port that ends, and leaves
 //! nothing, when the process that started it ends, however it does.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
-#![expect(dead_code, reason = "each test uses its part")]
 
 use std::io::Write as _;
 use std::net::TcpListener;

@@ -42,7 +42,9 @@ fn classify(code: &str, message: &str) -> Error {
         (_, "54000") | ("22" | "23", _) => data(),
         (_, "42501") | ("28", _) => Error::Denied(message.to_owned()),
         ("08" | "53" | "57" | "58", _) => Error::Away(message.to_owned()),
-        (_, "3D000") | ("42" | "3F", _) => Error::Schema(message.to_owned()),
+        // No such database: not made yet, or the wrong server answers.
+        (_, "3D000") => Error::Away(message.to_owned()),
+        ("42" | "3F", _) => Error::Schema(message.to_owned()),
         _ => Error::Failed(format!("{message} ({code})")),
     }
 }
@@ -68,7 +70,7 @@ mod tests {
         assert!(matches!(of("42501"), Error::Denied(_)));
         assert!(matches!(of("28P01"), Error::Denied(_)));
         assert!(matches!(of("42P01"), Error::Schema(_)));
-        assert!(matches!(of("3D000"), Error::Schema(_)));
+        assert!(matches!(of("3D000"), Error::Away(_)));
         assert!(matches!(of("XX000"), Error::Failed(_)));
     }
 }

@@ -1,0 +1,12 @@
+//! The stories of the store, one file per noun: one program, because linking is what costs, and
+//! one PostgreSQL for all.
+
+mod attempts;
+mod both;
+mod changes;
+mod migrations;
+mod policy;
+mod postgres;
+mod rights;
+mod sessions;
+mod users;
