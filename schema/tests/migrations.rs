@@ -215,7 +215,7 @@ async fn ways_to_a_store() {
     let refused = Store::open(&options("postgres://x@127.0.0.1:1/x")).await;
     assert!(matches!(&refused, Err(Error::Away(message)) if message.contains("refused")));
     let url = Cluster::shared().url("nowhere");
-    assert!(matches!(Store::open(&options(&url)).await, Err(Error::Schema(_))));
+    assert!(matches!(Store::open(&options(&url)).await, Err(Error::Away(_))));
     let url = Cluster::shared().url_as("nobody", place.database());
     assert!(matches!(Store::open(&options(&url)).await, Err(Error::Denied(_))));
     assert!(matches!(Store::open(&options("mysql://x")).await, Err(Error::Options(_))));

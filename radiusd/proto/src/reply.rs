@@ -165,7 +165,8 @@ mod tests {
         reply.proxy_state(&request);
         let reply = reply.finish(&secret);
         let reply = Packet::parse(&reply).unwrap();
-        assert_eq!(reply.find_all(PROXY_STATE).collect::<Vec<_>>(), states);
+        // An empty one is none (RFC 2865 §5.33 wants an octet or more).
+        assert_eq!(reply.find_all(PROXY_STATE).collect::<Vec<_>>(), states[..2]);
         assert_eq!(reply.find_all(18).map(<[u8]>::len).collect::<Vec<_>>(), vec![253; sent]);
     }
 

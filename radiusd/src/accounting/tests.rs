@@ -264,7 +264,6 @@ proptest! {
     fn sessions_under_one_id_stay_apart(
         order in Just(vec![0usize, 1, 2, 3]).prop_shuffle(),
         cuts in prop::collection::vec(any::<bool>(), 8),
-        first in any::<bool>(),
     ) {
         let session = |start| vec![
             event(Kind::Start, start, Some(0)),
@@ -273,8 +272,8 @@ proptest! {
             event(Kind::Stop, start + 700, Some(700)),
         ];
         let shuffled = |start| order.iter().map(|at| session(start)[*at].clone()).collect::<Vec<_>>();
-        let sessions = if first { [START, START + 5000] } else { [START + 5000, START] };
-        let inputs = sessions.into_iter().flat_map(shuffled).map(Input::Event);
+        // The other way round a lone Start may be the next one's, for all that can be known.
+        let inputs = [START, START + 5000].into_iter().flat_map(shuffled).map(Input::Event);
         let table = play(&inputs.zip(cuts).collect::<Vec<_>>());
         let seen: Vec<_> = table.seen().into_iter().map(|(row, _)| {
             (row.acctuniqueid, row.acctstarttime.unwrap(), row.acctstoptime, row.acctinputoctets)

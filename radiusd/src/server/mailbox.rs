@@ -41,7 +41,7 @@ impl<M> Clone for Mailbox<M> {
 impl<M> Mailbox<M> {
     /// Tells the worker; a worker that is gone needs no news.
     pub fn send(&self, message: M) {
-        if self.messages.send(message).is_ok() && !self.bell.rung.swap(true, Ordering::AcqRel) {
+        if self.messages.send(message).is_ok() && !self.bell.rung.swap(true, Ordering::SeqCst) {
             // The counter of an event can only be full of unread rings.
             let _ = self.bell.event.write(1);
         }
@@ -56,8 +56,9 @@ impl<M> Mail<M> {
     /// Everything told so far.
     pub fn read(&self) -> impl Iterator<Item = M> + '_ {
         let _ = self.bell.event.read();
-        // Before the messages are taken: one that comes now rings again.
-        self.bell.rung.store(false, Ordering::Release);
+        // Before the messages are taken: one that comes now rings again. A mere store could still
+        // be on its way while the messages are looked at, and a sender would keep silent.
+        self.bell.rung.swap(false, Ordering::SeqCst);
         self.messages.try_iter()
     }
 }

@@ -161,6 +161,8 @@ fn simultaneous_use_follows_the_sessions() {
         until("a free place", Duration::from_secs(5), || accepted(&mut nas).then_some(()));
         record(&mut accounting, &packet("Start", "c", ""));
         assert!(!accepted(&mut nas), "two of two again");
+        // What starts in the very second of an Accounting-On is a new session.
+        std::thread::sleep(Duration::from_millis(1100));
         let off = "Acct-Status-Type = Accounting-On ; NAS-IP-Address = 127.0.0.1";
         record(&mut accounting, &Ask::accounting(off).expect("a packet"));
         until("the reboot", Duration::from_secs(5), || accepted(&mut nas).then_some(()));
