@@ -23,7 +23,7 @@ const LOST: Duration = Duration::from_secs(5);
 /// A listening connection that was lost is made anew after so long.
 const AGAIN: Duration = Duration::from_millis(20);
 /// How often SQLite is asked whether another process has written.
-const ASK: Duration = Duration::from_millis(200);
+const ASK: Duration = Duration::from_millis(100);
 /// Changes told together at most.
 const TOGETHER: usize = 256;
 

@@ -18,6 +18,8 @@ use crate::policy::{Groups, Huntgroups, compile_group};
 
 /// Host names of clients are asked for again so often.
 const RESOLVE_EVERY: Duration = Duration::from_secs(60);
+/// How long the store may take to begin to tell of changes.
+const LISTENING: Duration = Duration::from_secs(2);
 /// After a failed read the store is asked again so soon.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -50,7 +52,11 @@ struct Stale {
 impl Watch {
     /// Reads everything once. The store tells of changes before it is read, so none is missed.
     pub async fn start(store: Store, options: WatchOptions) -> Result<(Arc<Roster>, Watch), Error> {
-        let changes = store.changes();
+        let mut changes = store.changes();
+        // From here on every change is told; should that take long, it is told again then.
+        let begun =
+            async { while !matches!(changes.recv().await, Some(Change::Everything) | None) {} };
+        let _ = tokio::time::timeout(LISTENING, begun).await;
         let (sender, learned) = mpsc::unbounded_channel();
         // Rows of one user take about 400 octets.
         let users = Users::new(options.users_cache as u64 * 600);

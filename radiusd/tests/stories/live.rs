@@ -98,7 +98,7 @@ fn a_fill_that_races_a_change_is_not_kept() {
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let (daemon, done) = (&daemon, &done);
-            for _ in 0..4 {
+            for _ in 0..2 {
                 scope.spawn(move || {
                     let mut nas = daemon.nas();
                     while !done.load(Ordering::Relaxed) {
