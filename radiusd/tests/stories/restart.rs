@@ -55,10 +55,12 @@ fn report(
         }
         match socket.recv_from(&mut buffer) {
             Ok((length, _)) => {
-                let slot = waiting.get_mut(usize::from(buffer[1])).and_then(Option::take);
-                let Some((session, packet)) = slot else { continue };
-                let reply = &buffer[..length];
-                proto::verify_reply(&packet, reply, &secret).expect("a right answer");
+                let Some(slot) = waiting.get_mut(usize::from(buffer[1])) else { continue };
+                // What was sent again is answered twice, the second time to nobody.
+                let answers = |(_, packet): &mut (usize, Vec<u8>)| {
+                    proto::verify_reply(packet, &buffer[..length], &secret).is_ok()
+                };
+                let Some((session, _)) = slot.take_if(answers) else { continue };
                 acknowledged.insert(session);
                 answered.fetch_add(1, Ordering::Relaxed);
             }
