@@ -48,6 +48,8 @@ impl Database {
         for _ in 0..threads {
             let read = connect(path)?;
             read.pragma_update(None, "query_only", true)?;
+            // There are several, and the operating system caches the file anyway.
+            read.pragma_update(None, "cache_size", -1_024)?;
             spawn("store-reader", read, work.clone())?;
         }
         Ok(Database { writer, readers, threads })
@@ -255,7 +257,7 @@ fn connect(path: &Path) -> Result<Connection, Error> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.pragma_update(None, "cache_size", -16_384)?;
+    connection.pragma_update(None, "cache_size", -8_192)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }
