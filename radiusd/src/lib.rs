@@ -6,7 +6,7 @@
 //! durable. `control` is what management may ask, `metrics` every counter.
 //!
 //! `config` says what may be set, `exit` how the process ends, `check_policy` which rows of a
-//! store are not what their author thought.
+//! store are not what their author thought, `explain` a decision in words.
 
 pub mod config;
 pub mod exit;
@@ -28,5 +28,6 @@ mod control;
 mod metrics;
 
 pub mod check_policy;
+pub mod explain;
 
 pub use run::run;

@@ -8,6 +8,7 @@ use clap::Args;
 use dictionaries::{Pair, Value};
 use proto::{Code, Packet, Secret};
 use radiusd::exit::{self, Failure};
+use radiusd::explain;
 use radiusd::policy::{
     self, Answers, Ask, Direction, Facts, Groups, Huntgroups, Need, OpenSessions, Step, Trace,
     UserPolicy, Verdict,
@@ -131,7 +132,7 @@ impl Explain {
             }))?;
         } else {
             for step in &trace.steps {
-                say(json!(step))?;
+                say(explain::sentence(step))?;
             }
             match &reason {
                 Some(reason) => say(format_args!("{word}: {}", reason.text()))?,
