@@ -91,13 +91,15 @@ async fn close(writer: &Writer, reboot: &Reboot) -> Result<(), Error> {
     }
 }
 
-/// The reboot after this one, which closed what this one, known only now, ended before.
+/// The reboot in this one's second or after it, which closed what this one, known only now, ended before.
 async fn next(writer: &Writer, reboot: &Reboot) -> Result<Option<i64>, Error> {
     let ask = Ask { ids: Vec::new(), nases: vec![reboot.nasipaddress.clone()], since: reboot.at };
     let mut next = None;
     let read = |known: schema::Known| {
-        let later = known.reboots.into_iter().map(|other| other.at).filter(|at| *at > reboot.at);
-        next = later.min();
+        let others = known.reboots.iter().filter(|other| {
+            other.at >= reboot.at && (other.at, other.off) != (reboot.at, reboot.off)
+        });
+        next = others.map(|other| other.at).min();
         Step::Write(Writes::default())
     };
     writer.store.write_sessions(&ask, read).await?;
