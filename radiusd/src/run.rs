@@ -7,7 +7,7 @@ use std::time::Duration;
 use dictionaries::Dictionary;
 use schema::Store;
 use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
@@ -57,7 +57,7 @@ async fn serve(config: Config, runtime: &Runtime, people: &Runtime) -> Result<()
     let http_listener = listener(config.http.listen, "http.listen").await?;
 
     let mailboxes = Mailboxes::new(workers)?;
-    let shared = share(&config, runtime, &store, dictionary, &mailboxes, workers).await?;
+    let shared = share(&config, runtime.handle(), &store, dictionary, &mailboxes, workers).await?;
     let addresses: Vec<String> =
         sockets.iter().take(1).flatten().map(|socket| socket.local.to_string()).collect();
     let running = Server::start(Arc::clone(&shared), sockets, mailboxes)?;
@@ -105,9 +105,9 @@ async fn open(config: &Config) -> Result<Store, Failure> {
     Ok(store)
 }
 
-async fn share(
+pub(crate) async fn share(
     config: &Config,
-    runtime: &Runtime,
+    handle: &Handle,
     store: &Store,
     dictionary: Arc<Dictionary>,
     mailboxes: &Mailboxes,
@@ -121,14 +121,13 @@ async fn share(
         users_cache: config.radius.users_cache,
     };
     let (roster, watch) = Watch::start(store.clone(), options).await?;
-    runtime.spawn(watch.run());
+    handle.spawn(watch.run());
     let told = mailboxes.senders.clone();
     let completions = move |worker: usize, outcomes| {
         if let Some(mailbox) = told.get(worker) {
             mailbox.send(Message::Recorded(outcomes));
         }
     };
-    let handle = runtime.handle();
     let journal =
         Journal::start(store.clone(), journal::Config::of(config), Arc::new(completions), handle);
     let fetcher = Fetcher::start(

@@ -158,3 +158,75 @@ impl Server {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::time::{Duration, Instant};
+
+    use proto::{Code, Request, Secret, verify_reply};
+    use tokio::runtime::Handle;
+
+    use super::*;
+    use crate::config::{Client, ClientAddress, Config, Secret as Hidden, Tri};
+
+    /// Asks for the status; the answer is verified.
+    fn is_answered(to: SocketAddr, identifier: u8) -> bool {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        let secret = Secret::new(b"testing123");
+        let request = Request::new(Code::StatusServer, identifier, [identifier; 16]);
+        let request = request.finish(&secret);
+        socket.send_to(&request, to).unwrap();
+        let mut buffer = [0; 4096];
+        let Ok((length, _)) = socket.recv_from(&mut buffer) else { return false };
+        verify_reply(&request, &buffer[..length], &secret).is_ok()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_panic_costs_a_datagram_and_is_counted() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = Config {
+            store: crate::config::Store::within(directory.path()),
+            data_dir: directory.path().to_owned(),
+            clients: vec![Client {
+                name: "lab".into(),
+                address: ClientAddress::Net("127.0.0.1/32".parse().unwrap()),
+                secret: Hidden::new("testing123"),
+                r#type: "other".into(),
+                require_message_authenticator: Tri::Auto,
+                limit_proxy_state: Tri::Auto,
+            }],
+            ..Config::default()
+        };
+        let store = schema::Store::open(&config.store.options()).await.unwrap();
+        store.migrate_tables().await.unwrap();
+        let listen = Listen { auth: vec!["127.0.0.1:0".parse().unwrap()], acct: Vec::new() };
+        let sockets = bind(&listen, 1).unwrap();
+        let to = sockets[0][0].local;
+        let mailboxes = Mailboxes::new(1).unwrap();
+        let (handle, dictionary) = (Handle::current(), Dictionary::shipped());
+        let shared =
+            crate::run::share(&config, &handle, &store, dictionary, &mailboxes, 1).await.unwrap();
+        let server = Server::start(Arc::clone(&shared), sockets, mailboxes).unwrap();
+        let asked = tokio::task::spawn_blocking(move || {
+            assert!(is_answered(to, 1));
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            for _ in 0..3 {
+                socket.send_to(b"panic", to).unwrap();
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let begun = Instant::now();
+            while !is_answered(to, 2) {
+                assert!(begun.elapsed() < Duration::from_secs(20), "the worker is gone");
+            }
+            server.drain();
+        });
+        asked.await.unwrap();
+        let totals = shared.metrics.totals();
+        let counted = |name| totals.outcomes.iter().find(|(one, _)| *one == name).unwrap().1;
+        assert_eq!((counted("panicked"), totals.restarts), (3, 3));
+        let ended: u64 = totals.outcomes.iter().map(|(_, count)| count).sum();
+        assert_eq!(ended, totals.received[0].1, "each datagram ends in exactly one outcome");
+    }
+}

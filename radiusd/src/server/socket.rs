@@ -90,6 +90,8 @@ pub struct Receiver {
     headers: MultiHeaders<SockaddrStorage>,
     octets: Box<[u8]>,
     envelopes: Vec<Option<Envelope>>,
+    /// The first datagram of the batch that nobody has taken yet.
+    next: usize,
 }
 
 impl Default for Receiver {
@@ -98,6 +100,7 @@ impl Default for Receiver {
             headers: headers(),
             octets: vec![0; BATCH * PACKET_MAX].into_boxed_slice(),
             envelopes: Vec::with_capacity(BATCH),
+            next: 0,
         }
     }
 }
@@ -111,6 +114,7 @@ impl Receiver {
     /// Number of datagrams read, 0 when none waits.
     pub fn receive(&mut self, socket: &Socket) -> io::Result<usize> {
         self.envelopes.clear();
+        self.next = 0;
         let mut parts = self.octets.chunks_exact_mut(PACKET_MAX);
         let mut slices: [[IoSliceMut<'_>; 1]; BATCH] =
             std::array::from_fn(|_| [IoSliceMut::new(parts.next().unwrap_or_default())]);
@@ -147,11 +151,18 @@ impl Receiver {
         Ok(self.envelopes.len())
     }
 
-    /// The `index`th datagram of the last batch; none if the kernel gave it no address.
-    pub fn datagram(&self, index: usize) -> Option<(Envelope, &[u8])> {
-        let envelope = (*self.envelopes.get(index)?)?;
-        let start = index * PACKET_MAX;
-        Some((envelope, self.octets.get(start..start + envelope.length)?))
+    /// The next datagram of the last batch. It counts as taken from here on, whatever becomes of
+    /// whoever took it. Without a source address it is passed over.
+    pub fn take(&mut self) -> Option<(Envelope, &[u8])> {
+        loop {
+            let index = self.next;
+            let envelope = *self.envelopes.get(index)?;
+            self.next += 1;
+            if let Some(envelope) = envelope {
+                let start = index * PACKET_MAX;
+                return Some((envelope, self.octets.get(start..start + envelope.length)?));
+            }
+        }
     }
 }
 
@@ -305,8 +316,7 @@ mod tests {
             let mut seen = 0;
             while seen < 5 {
                 let count = receiver.receive(&server).unwrap();
-                for index in 0..count {
-                    let (envelope, octets) = receiver.datagram(index).unwrap();
+                while let Some((envelope, octets)) = receiver.take() {
                     assert_eq!(envelope.asked, asked.ip());
                     sender.push(0, envelope.source, envelope.asked, octets);
                 }

@@ -25,6 +25,7 @@ pub fn serve(index: usize, shared: Arc<Shared>, sockets: Vec<Socket>, mail: Mail
     let mut receiver = Receiver::default();
     let mut desk = Desk::new(index, Arc::clone(&shared), 0);
     let mut stopping = None;
+    let mut reading = 0;
     loop {
         let mut worker = Worker {
             desk: &mut desk,
@@ -32,6 +33,7 @@ pub fn serve(index: usize, shared: Arc<Shared>, sockets: Vec<Socket>, mail: Mail
             sockets: &sockets,
             mail: &mail,
             stopping: &mut stopping,
+            reading: &mut reading,
         };
         if catch_unwind(AssertUnwindSafe(|| worker.run())).is_ok() {
             break;
@@ -51,10 +53,14 @@ struct Worker<'a> {
     mail: &'a Mail<Message>,
     /// Set once the daemon stops: until when what is under way may be answered.
     stopping: &'a mut Option<Instant>,
+    /// The socket of the last batch.
+    reading: &'a mut usize,
 }
 
 impl Worker<'_> {
     fn run(&mut self) {
+        self.desk.tick(Instant::now());
+        self.serve_batch();
         loop {
             let ready = self.wait();
             self.desk.tick(Instant::now());
@@ -74,6 +80,15 @@ impl Worker<'_> {
                 return;
             }
         }
+    }
+
+    /// What was read and not yet served: a batch, or the rest of one that met a panic.
+    fn serve_batch(&mut self) {
+        let Some(socket) = self.sockets.get(*self.reading) else { return };
+        while let Some((envelope, octets)) = self.receiver.take() {
+            self.desk.datagram(*self.reading, socket.service, envelope, octets);
+        }
+        self.desk.flush(self.sockets);
     }
 
     fn wait(&self) -> Ready {
@@ -122,12 +137,8 @@ impl Worker<'_> {
                     return;
                 }
             };
-            for at in 0..count {
-                if let Some((envelope, octets)) = self.receiver.datagram(at) {
-                    self.desk.datagram(index, socket.service, envelope, octets);
-                }
-            }
-            self.desk.flush(self.sockets);
+            *self.reading = index;
+            self.serve_batch();
             if count < BATCH {
                 return;
             }
