@@ -59,7 +59,14 @@ impl From<schema::Error> for Failure {
             Error::Exists(_) | Error::Changed(_) => FAILURE,
             Error::Failed(_) => SOFTWARE,
         };
-        Failure::new(code, error.to_string())
+        let lacks_table = ["no such table", "does not exist"];
+        let hint = match &error {
+            Error::Schema(why) if lacks_table.iter().any(|lack| why.contains(lack)) => {
+                "; radiusd migrate makes the tables of an empty store"
+            }
+            _ => "",
+        };
+        Failure::new(code, format!("{error}{hint}"))
     }
 }
 

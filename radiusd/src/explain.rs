@@ -5,6 +5,8 @@ use crate::policy::{Ask, Direction, Effect, Lacks, Shown, TraceStep};
 /// One sentence for a step. Secrets are named and never shown: a step doesn't hold them.
 pub fn sentence(step: &TraceStep) -> String {
     match step {
+        TraceStep::Request { sent } if sent.is_empty() => "The NAS sent no attribute.".into(),
+        TraceStep::Request { sent } => format!("The NAS sent {}.", sent.join(", ")),
         TraceStep::User { .. }
         | TraceStep::BadName { .. }
         | TraceStep::NoCheckRows

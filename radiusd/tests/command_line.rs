@@ -195,6 +195,7 @@ fn a_nas_is_added_shown_changed_and_removed() {
 fn a_store_is_migrated_once() {
     let radiusd = Radiusd::new();
     assert_eq!(radiusd.run(&["migrate", "--status"]).code, 1);
+    radiusd.refuses(&["explain", "--user", "bob"], 78, "radiusd migrate");
     assert!(radiusd.does(&["migrate"]).contains("added 0001_"));
     assert!(radiusd.does(&["migrate"]).contains("nothing was missing"));
     assert!(radiusd.does(&["migrate", "--status"]).starts_with("sqlite "));

@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use super::list::{List, first};
 use super::role::Role;
 use super::template::Scope;
-use super::trace::{Lacks, Recorder, TraceStep};
+use super::trace::{self, Lacks, Recorder, TraceStep};
 use super::view::View;
 use super::{Answers, Groups, Huntgroups, Need, Reason, UserPolicy};
 
@@ -143,6 +143,7 @@ pub(super) enum Halt {
 impl<'a, R: Recorder> Case<'_, 'a, R> {
     /// FreeRADIUS's sections and modules in the order in which Debian lists them.
     fn run(&mut self) -> Result<(), Halt> {
+        self.note_request();
         self.check_name()?;
         self.find_login()?;
         self.read_rows()?;
@@ -168,6 +169,17 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
     pub(super) fn scope(&self) -> Scope<'_, '_, 'a> {
         let Case { view, control, reply, facts, .. } = self;
         Scope { view, control, reply, answers: facts.answers }
+    }
+
+    fn note_request(&mut self) {
+        let Request { packet, dictionary, secret, zone, .. } = *self.request;
+        self.recorder.note(|| TraceStep::Request {
+            sent: packet
+                .pairs(dictionary, secret)
+                .iter()
+                .map(|pair| trace::sent(pair, dictionary, zone))
+                .collect(),
+        });
     }
 
     fn check_name(&mut self) -> Result<(), Halt> {

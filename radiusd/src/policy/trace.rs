@@ -1,6 +1,7 @@
 //! What a decision went through, step by step: kept for rejects, shown by `radiusd explain`.
 
-use dictionaries::{Attribute, Encrypt};
+use dictionaries::{Attribute, Dictionary, Encrypt, Pair};
+use jiff::tz::TimeZone;
 
 use super::list::Effect;
 use super::{Ask, Reason};
@@ -67,6 +68,10 @@ pub struct Shown {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(tag = "step", rename_all = "kebab-case")]
 pub enum TraceStep {
+    /// What the NAS sent, attribute by attribute; of secrets the names.
+    Request {
+        sent: Vec<String>,
+    },
     /// The name as it was sent, and in which form rows were found.
     User {
         name: String,
@@ -179,6 +184,16 @@ pub enum Lacks {
     OpenSessions,
     Host(String),
     PasswordCheck,
+}
+
+/// An attribute of the request as a trace shows it. What is malformed comes without its name:
+/// then the one that its numbers would have had says whether it is a secret.
+pub(super) fn sent(pair: &Pair, dictionary: &Dictionary, zone: &TimeZone) -> String {
+    let attribute = dictionary.at(&pair.attribute.place).unwrap_or(&pair.attribute);
+    match is_secret(attribute) {
+        true => format!("{} (not shown)", pair.attribute.name),
+        false => pair.print_in(zone),
+    }
 }
 
 /// Is it named in traces, and never shown?

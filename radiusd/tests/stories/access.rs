@@ -189,6 +189,34 @@ fn an_explanation_names_secrets_and_never_shows_them() {
     drop(daemon);
 }
 
+/// One line of the configuration: its attributes are in rows, in requests and in answers.
+#[test]
+fn a_dictionary_of_the_site_is_one_line() {
+    let mut site = Site::new(Engine::Sqlite);
+    let file = site.directory.join("dictionary.site");
+    let text = "VENDOR Site 59999\nBEGIN-VENDOR Site\nATTRIBUTE Site-Room 1 string\n\
+                ATTRIBUTE Site-Level 2 integer\nVALUE Site-Level Guest 3\nEND-VENDOR Site\n";
+    fs::write(&file, text).expect("a dictionary");
+    let path = file.to_str().expect("a path of text");
+    site.settings.set("radius.dictionaries", &format!("[{}]", daemon::text(path)));
+    site.user("bob", "hello");
+    site.row("radcheck", "bob", "Site-Room", "==", "12");
+    site.row("radreply", "bob", "Site-Level", "=", "Guest");
+    let daemon = site.start();
+    let mut nas = daemon.nas();
+    let room = |number: &str| {
+        let value = hex::encode(number);
+        let length = 2 + number.len();
+        let text = format!("pap hello ; raw 1a{:02x}0000ea5f01{length:02x}{value}", 6 + length);
+        Ask::access("bob", &text).expect("a login")
+    };
+    let answer = nas.ask(&room("12")).expect("an answer");
+    assert!(answer.is_accept(), "{answer}");
+    let level = [0, 0, 0xea, 0x5f, 2, 6, 0, 0, 0, 3];
+    assert!(answer.attributes.iter().any(|item| item.octets == level), "{answer}");
+    assert!(nas.ask(&room("13")).expect("an answer").is_reject());
+}
+
 #[test]
 fn attempts_are_recorded_without_passwords() {
     on_both(|mut site| {
@@ -196,7 +224,8 @@ fn attempts_are_recorded_without_passwords() {
         let daemon = site.start();
         let mut nas = daemon.nas();
         nas.ask(&Ask::pap("bob", "hello")).expect("an answer");
-        nas.ask(&Ask::pap("bob", "tried-secret")).expect("an answer");
+        let odd = Ask::access("bob", "pap tried-secret ; raw 1a0a0000270f07040102");
+        nas.ask(&odd.expect("a login")).expect("an answer");
         nas.ask(&Ask::access("bob", "chap hello").expect("a login")).expect("an answer");
         let rows = until("three attempts", Duration::from_secs(10), || {
             let rows = site.sql.rows("SELECT username, reply, pass FROM radpostauth ORDER BY id");
@@ -204,6 +233,15 @@ fn attempts_are_recorded_without_passwords() {
         });
         let replies: Vec<&str> = rows.iter().map(|row| row[1].as_str()).collect();
         assert_eq!(replies, ["Access-Accept", "Access-Reject", "Access-Accept"]);
+        let place = match site.engine {
+            Engine::Postgres => "mgmt.mgmt_traces",
+            Engine::Sqlite => "mgmt_traces",
+        };
+        let trace = site.sql.value(&format!("SELECT trace FROM {place}"));
+        // Vendor 9999 stands in no dictionary of ours.
+        for shown in ["Attr-26.9999.7 = 0x0102", "User-Password (not shown)", "wrong-password"] {
+            assert!(trace.contains(shown), "{shown}: {trace}");
+        }
         assert!(rows.iter().all(|row| row[0] == "bob" && row[2].is_empty()), "{rows:?}");
         drop(daemon);
         for entry in fs::read_dir(&site.directory).expect("the data directory").flatten() {
