@@ -25,6 +25,8 @@ pub struct Exchange<'a> {
     pub key: Key,
     /// Our address that was asked.
     pub asked: IpAddr,
+    /// The port of the socket it came by.
+    pub asked_port: u16,
     pub service: Service,
     pub received: Instant,
     /// Unix time in milliseconds.
@@ -99,7 +101,7 @@ pub fn next(
         dictionary: &shared.dictionary,
         secret: &exchange.nas.secret,
         source: exchange.key.source,
-        destination: SocketAddr::new(exchange.asked, 0),
+        destination: SocketAddr::new(exchange.asked, exchange.asked_port),
         nas_shortname: &exchange.nas.shortname,
         huntgroups: &huntgroups,
         now: exchange.received_ms.div_euclid(1000),

@@ -58,7 +58,7 @@ impl Watch {
             async { while !matches!(changes.recv().await, Some(Change::Everything) | None) {} };
         let _ = tokio::time::timeout(LISTENING, begun).await;
         let (sender, learned) = mpsc::unbounded_channel();
-        // Rows of one user take about 400 octets.
+        // What a user with three rows and a group takes, and a little more.
         let users = Users::new(options.users_cache as u64 * 600);
         let roster = Arc::new(Roster {
             clients: Default::default(),
@@ -203,7 +203,12 @@ impl Watch {
         };
         let require = settle(nas.require_message_authenticator, &nas.learned.signs);
         let limit = settle(nas.limit_proxy_state, &nas.learned.clean);
-        tracing::info!(nas.name = %nas.name, "always signs: Message-Authenticator is now required");
+        if require != nas.require_message_authenticator {
+            tracing::info!(nas.name = %nas.name, "always signs: Message-Authenticator is now required");
+        }
+        if limit != nas.limit_proxy_state {
+            tracing::info!(nas.name = %nas.name, "Proxy-State is now refused in unsigned packets");
+        }
         if let Err(error) = self.store.set_nas_transport(row, require, limit).await {
             tracing::warn!(nas.name = %nas.name, %error, "a rule that was learned is not stored");
         }

@@ -20,6 +20,8 @@ use crate::roster::{Clients, Nas, Refusal};
 /// One worker's tables.
 pub struct Desk {
     worker: usize,
+    /// Of each socket.
+    ports: Box<[u16]>,
     era: u8,
     shared: Arc<Shared>,
     counters: Arc<Counters>,
@@ -37,12 +39,13 @@ pub struct Desk {
 }
 
 impl Desk {
-    pub fn new(worker: usize, shared: Arc<Shared>, era: u8) -> Desk {
+    pub fn new(worker: usize, ports: Box<[u16]>, shared: Arc<Shared>, era: u8) -> Desk {
         let counters = Arc::clone(&shared.metrics.workers[worker]);
         let duplicates = Duplicates::new(shared.inflight_max, shared.cleanup_delay, era);
         let clients = shared.roster.clients();
         Desk {
             worker,
+            ports,
             era,
             counters,
             duplicates,
@@ -61,7 +64,7 @@ impl Desk {
     pub fn restarted(self) -> Desk {
         // The datagram that panicked has been counted as such.
         self.count_abandoned(self.duplicates.working().saturating_sub(1));
-        Desk::new(self.worker, self.shared, self.era.wrapping_add(1))
+        Desk::new(self.worker, self.ports, self.shared, self.era.wrapping_add(1))
     }
 
     /// Counts what is still under way when the worker ends.
@@ -133,6 +136,7 @@ impl Desk {
             nas,
             key,
             asked: envelope.asked,
+            asked_port: self.port(socket),
             service,
             received: self.now,
             received_ms: self.now_ms,
@@ -142,6 +146,10 @@ impl Desk {
             Code::AccountingRequest => self.accounting(&exchange),
             _ => self.status(&exchange),
         }
+    }
+
+    fn port(&self, socket: usize) -> u16 {
+        self.ports.get(socket).copied().unwrap_or_default()
     }
 
     /// A client without a fixed address, by its NAS-Identifier.
@@ -329,6 +337,7 @@ impl Desk {
             nas: parked.nas,
             key: parked.key,
             asked: parked.asked,
+            asked_port: self.port(parked.key.socket),
             service,
             received: parked.received,
             received_ms: parked.received_ms,

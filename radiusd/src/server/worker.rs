@@ -23,7 +23,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub fn serve(index: usize, shared: Arc<Shared>, sockets: Vec<Socket>, mail: Mail<Message>) {
     let counters = Arc::clone(&shared.metrics.workers[index]);
     let mut receiver = Receiver::default();
-    let mut desk = Desk::new(index, Arc::clone(&shared), 0);
+    let ports = sockets.iter().map(|socket| socket.local.port()).collect();
+    let mut desk = Desk::new(index, ports, Arc::clone(&shared), 0);
     let mut stopping = None;
     let mut reading = 0;
     loop {

@@ -24,6 +24,23 @@ pub fn assert_all_counted(daemon: &Daemon) {
     });
 }
 
+/// A row may ask which of our ports was used.
+#[test]
+fn the_port_that_was_asked_is_known_to_policy() {
+    let mut site = Site::new(Engine::Sqlite);
+    for user in ["here", "elsewhere"] {
+        site.user(user, "hello");
+    }
+    let daemon = site.start();
+    let port = daemon.auth().port();
+    site.row("radcheck", "here", "Packet-Dst-Port", "==", &port.to_string());
+    site.row("radcheck", "elsewhere", "Packet-Dst-Port", "==", &(port + 1).to_string());
+    let mut nas = daemon.nas();
+    let mut accepts = |user| nas.ask(&Ask::pap(user, "hello")).expect("an answer").is_accept();
+    until("the rows", Duration::from_secs(5), || (!accepts("elsewhere")).then_some(()));
+    assert!(accepts("here"));
+}
+
 #[test]
 fn an_answer_leaves_from_the_address_that_was_asked() {
     let mut site = Site::new(Engine::Sqlite);
