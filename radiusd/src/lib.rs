@@ -1,6 +1,7 @@
 //! The daemon: the network, and what ties the other crates together.
 //!
-//! `run` is the life of the process: open, bind, serve, drain. A datagram comes in by `server`,
+//! `run` is the life of the process: open, bind, serve, drain; `handover` has sockets outlive it.
+//! A datagram comes in by `server`,
 //! which finds its NAS in `roster` and retransmissions in `duplicates`. `access` asks `policy` to
 //! decide, and `fetch` for what a decision lacks. `accounting` reads records, `journal` makes them
 //! durable. `control` is what management may ask, `metrics` every counter.
@@ -10,6 +11,7 @@
 
 pub mod config;
 pub mod exit;
+mod handover;
 mod run;
 
 mod server;

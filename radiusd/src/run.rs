@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::control::{Control, metrics_router};
 use crate::exit::{self, Failure};
 use crate::fetch::Fetcher;
+use crate::handover::Handover;
 use crate::journal::{self, Journal};
 use crate::metrics::Metrics;
 use crate::policy;
@@ -52,9 +53,11 @@ async fn serve(config: Config, runtime: &Runtime, people: &Runtime) -> Result<()
         workers => workers,
     };
     let listen = Listen { auth: config.radius.auth.clone(), acct: config.radius.acct.clone() };
-    let sockets = server::bind(&listen, workers)?;
-    let metrics_listener = listener(config.metrics.listen, "metrics.listen").await?;
-    let http_listener = listener(config.http.listen, "http.listen").await?;
+    let streams: Vec<_> = config.metrics.listen.into_iter().chain(config.http.listen).collect();
+    let mut handover = Handover::take(&listen.all(), &streams);
+    let sockets = server::bind(&listen, workers, &mut handover)?;
+    let metrics_listener = listener(config.metrics.listen, "metrics", &mut handover).await?;
+    let http_listener = listener(config.http.listen, "http", &mut handover).await?;
 
     let mailboxes = Mailboxes::new(workers)?;
     let shared = share(&config, runtime.handle(), &store, dictionary, &mailboxes, workers).await?;
@@ -154,12 +157,24 @@ pub(crate) async fn share(
     }))
 }
 
-async fn listener(address: Option<SocketAddr>, key: &str) -> Result<Option<TcpListener>, Failure> {
+async fn listener(
+    address: Option<SocketAddr>,
+    section: &str,
+    handover: &mut Handover,
+) -> Result<Option<TcpListener>, Failure> {
     let Some(address) = address else { return Ok(None) };
-    match TcpListener::bind(address).await {
-        Ok(listener) => Ok(Some(listener)),
-        Err(error) => Err(Failure::io(format!("cannot listen on {address} ({key})"), &error)),
-    }
+    let inherited = handover.listener(address);
+    let listener = match inherited {
+        Some(listener) => {
+            listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener))
+        }
+        None => TcpListener::bind(address).await.inspect(|listener| {
+            handover.keep(section, listener.local_addr().unwrap_or(address), listener);
+        }),
+    };
+    listener.map(Some).map_err(|error| {
+        Failure::io(format!("cannot listen on {address} ({section}.listen)"), &error)
+    })
 }
 
 /// Tells systemd that requests are served, and that we are alive as often as it asks.

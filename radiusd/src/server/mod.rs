@@ -22,8 +22,9 @@ pub use mailbox::Mailbox;
 pub use socket::{Service, Socket};
 
 use crate::duplicates::Ticket;
-use crate::exit::{self, Failure};
+use crate::exit::Failure;
 use crate::fetch::{Fetched, Fetcher};
+use crate::handover::Handover;
 use crate::journal::{self, Journal};
 use crate::metrics::Metrics;
 use crate::roster::Roster;
@@ -60,42 +61,81 @@ pub struct Listen {
     pub acct: Vec<SocketAddr>,
 }
 
-/// Binds the sockets of all workers: port 0 is chosen once, so that all share it.
-pub fn bind(listen: &Listen, workers: usize) -> Result<Vec<Vec<Socket>>, Failure> {
-    let mut all: Vec<Vec<Socket>> = (0..workers).map(|_| Vec::new()).collect();
-    let addresses = (listen.auth.iter().map(|address| (Service::Auth, *address)))
-        .chain(listen.acct.iter().map(|address| (Service::Acct, *address)));
-    for (service, address) in addresses {
-        let failed =
-            |error: &io::Error| Failure::io(format!("cannot listen on {address}/udp"), error);
-        // SO_REUSEPORT would let a second daemon of the same user take half the packets.
-        match Socket::try_alone(address) {
-            Ok(_) => {}
-            Err(error)
-                if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && is_without(&error) =>
-            {
-                tracing::warn!(%address, "no IPv6 on this machine: not listening there");
-                continue;
-            }
-            Err(error) => return Err(failed(&error)),
-        }
-        let mut address = address;
-        for sockets in &mut all {
-            let socket = Socket::bind(service, address).map_err(|error| failed(&error))?;
-            address = socket.local;
-            sockets.push(socket);
-        }
+impl Listen {
+    fn services(&self) -> impl Iterator<Item = (Service, SocketAddr)> {
+        (self.auth.iter().map(|address| (Service::Auth, *address)))
+            .chain(self.acct.iter().map(|address| (Service::Acct, *address)))
     }
-    if all.iter().any(|sockets| sockets.len() > SOCKETS_MAX) {
-        let why =
-            format!("at most {SOCKETS_MAX} addresses in radius.auth and radius.acct together");
-        return Err(Failure::new(exit::CONFIG, why));
+
+    pub fn all(&self) -> Vec<SocketAddr> {
+        self.services().map(|(_, address)| address).collect()
+    }
+}
+
+/// The sockets of all workers: those handed over, and bound what is lacking.
+pub fn bind(
+    listen: &Listen,
+    workers: usize,
+    handover: &mut Handover,
+) -> Result<Vec<Vec<Socket>>, Failure> {
+    let mut all: Vec<Vec<Socket>> = (0..workers).map(|_| Vec::new()).collect();
+    for (service, address) in listen.services() {
+        let sockets = group(service, address, workers, handover);
+        let sockets = sockets
+            .map_err(|error| Failure::io(format!("cannot listen on {address}/udp"), &error))?;
+        // More sockets than workers: the kernel goes on to share packets among all of them.
+        for (index, socket) in sockets.into_iter().enumerate() {
+            all[index % workers].push(socket);
+        }
     }
     Ok(all)
 }
 
-/// A bit for each in what `poll` found ready.
-const SOCKETS_MAX: usize = 64;
+/// The sockets of one address, of which each worker has its own. Port 0 is chosen once, so that
+/// all share it.
+fn group(
+    service: Service,
+    mut address: SocketAddr,
+    workers: usize,
+    handover: &mut Handover,
+) -> io::Result<Vec<Socket>> {
+    let inherited = handover.datagrams(address).into_iter();
+    let mut sockets =
+        inherited.map(|udp| Socket::inherited(service, udp)).collect::<io::Result<Vec<_>>>()?;
+    if sockets.is_empty() {
+        // SO_REUSEPORT would let a second daemon of the same user take half the packets.
+        match Socket::try_alone(address) {
+            Ok(()) => {}
+            Err(error)
+                if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && is_without(&error) =>
+            {
+                tracing::warn!(%address, "no IPv6 on this machine: not listening there");
+                return Ok(sockets);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let handed_over = sockets.len();
+    while sockets.len() < workers {
+        let socket = match Socket::bind(service, address) {
+            Ok(socket) => socket,
+            // The kernel lets an address be shared by sockets of one user only, and that of a
+            // socket unit's is root.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && handed_over > 0 => {
+                tracing::warn!(
+                    %address,
+                    "served by {handed_over} of {workers} workers: so many sockets were handed over"
+                );
+                break;
+            }
+            Err(error) => return Err(error),
+        };
+        address = socket.local;
+        handover.keep(service.as_str(), address, &socket.borrow());
+        sockets.push(socket);
+    }
+    Ok(sockets)
+}
 
 /// Whether the machine has no IPv6.
 fn is_without(error: &io::Error) -> bool {
@@ -202,7 +242,7 @@ mod tests {
         let store = schema::Store::open(&config.store.options()).await.unwrap();
         store.migrate_tables().await.unwrap();
         let listen = Listen { auth: vec!["127.0.0.1:0".parse().unwrap()], acct: Vec::new() };
-        let sockets = bind(&listen, 1).unwrap();
+        let sockets = bind(&listen, 1, &mut Handover::default()).unwrap();
         let to = sockets[0][0].local;
         let mailboxes = Mailboxes::new(1).unwrap();
         let (handle, dictionary) = (Handle::current(), Dictionary::shipped());

@@ -27,6 +27,15 @@ pub enum Service {
     Acct,
 }
 
+impl Service {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Service::Auth => "auth",
+            Service::Acct => "acct",
+        }
+    }
+}
+
 /// One bound socket of one worker.
 pub struct Socket {
     pub service: Service,
@@ -40,22 +49,26 @@ impl Socket {
         let socket =
             socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_reuse_port(true)?;
-        socket.set_nonblocking(true)?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
         }
-        // Beyond the kernel's limit only with CAP_NET_ADMIN; the kernel's limit will do.
-        if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER_BYTES).is_err() {
-            let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
-        }
-        if address.is_ipv6() {
-            setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
-        } else {
-            setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
-        }
         socket.bind(&address.into())?;
-        let udp: UdpSocket = socket.into();
+        Socket::inherited(service, socket.into())
+    }
+
+    /// Makes a bound socket one of ours.
+    pub fn inherited(service: Service, udp: UdpSocket) -> io::Result<Socket> {
+        udp.set_nonblocking(true)?;
         let local = udp.local_addr()?;
+        // Beyond the kernel's limit only with CAP_NET_ADMIN; the kernel's limit will do.
+        if setsockopt(&udp, sockopt::RcvBufForce, &RECEIVE_BUFFER_BYTES).is_err() {
+            let _ = setsockopt(&udp, sockopt::RcvBuf, &RECEIVE_BUFFER_BYTES);
+        }
+        if local.is_ipv6() {
+            setsockopt(&udp, sockopt::Ipv6RecvPacketInfo, &true)?;
+        } else {
+            setsockopt(&udp, sockopt::Ipv4PacketInfo, &true)?;
+        }
         Ok(Socket { service, local, udp })
     }
 

@@ -69,10 +69,8 @@ impl Worker<'_> {
                 self.read_mail();
             }
             if self.stopping.is_none() {
-                for index in 0..self.sockets.len() {
-                    if ready.sockets & (1 << index) != 0 {
-                        self.read_socket(index);
-                    }
+                for index in ready.sockets {
+                    self.read_socket(index);
                 }
             }
             self.desk.see_to_what_is_due();
@@ -104,13 +102,12 @@ impl Worker<'_> {
         // Rounded up: a wait that ends early would only be waited again.
         let timeout = PollTimeout::try_from(due + Duration::from_micros(999))
             .unwrap_or(PollTimeout::from(1000u16));
-        let mut ready = Ready { mail: false, sockets: 0 };
+        let mut ready = Ready { mail: false, sockets: smallvec::SmallVec::new() };
         if poll(&mut all, timeout).is_ok_and(|count| count > 0) {
             let readable = |one: &PollFd<'_>| one.any().unwrap_or(false);
             ready.mail = all.first().is_some_and(readable);
-            for (index, one) in all.iter().skip(1).enumerate() {
-                ready.sockets |= u64::from(readable(one)) << index;
-            }
+            let sockets = all.iter().skip(1).enumerate();
+            ready.sockets.extend(sockets.filter(|(_, one)| readable(one)).map(|(index, _)| index));
         }
         ready
     }
@@ -150,6 +147,6 @@ impl Worker<'_> {
 
 struct Ready {
     mail: bool,
-    /// One bit for each socket.
-    sockets: u64,
+    /// The places of those that something waits in.
+    sockets: smallvec::SmallVec<[usize; 8]>,
 }

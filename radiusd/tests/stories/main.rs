@@ -9,6 +9,7 @@ mod access;
 mod accounting;
 mod differential;
 mod fuzz;
+mod handover;
 mod live;
 mod restart;
 mod sequences;

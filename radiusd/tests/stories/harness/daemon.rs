@@ -74,25 +74,38 @@ impl Daemon {
     /// Started, and ready.
     pub fn start(directory: &Path, settings: &Settings) -> Daemon {
         let mut daemon = Daemon::launch(directory, settings);
-        until("the daemon to be ready", Duration::from_secs(60), || {
-            if let Some(status) = daemon.child.try_wait().expect("the daemon") {
-                panic!("the daemon has ended, {status}: {}", daemon.log());
-            }
-            daemon.get("/health/ready").filter(|(status, _)| *status == 200)
-        });
+        daemon.until_ready();
         daemon
     }
 
     /// Started; whether it gets ready is the story.
     pub fn launch(directory: &Path, settings: &Settings) -> Daemon {
+        Daemon::launch_as(directory, settings, |process| process)
+    }
+
+    /// Started by somebody who gives it more than its configuration.
+    pub fn launch_as(
+        directory: &Path,
+        settings: &Settings,
+        prepare: impl FnOnce(Process) -> Process,
+    ) -> Daemon {
         let file = directory.join("radiusd.toml");
         settings.write(&file);
         let log = directory.join("log");
-        let child = Process::new("KILL", None, BINARY)
+        let process = Process::new("KILL", None, BINARY)
             .args(["serve", "--config", file.to_str().expect("a path of text")])
-            .env("TZ", &settings.zone)
-            .spawn_logged(&log);
+            .env("TZ", &settings.zone);
+        let child = prepare(process).spawn_logged(&log);
         Daemon { child, settings: settings.clone(), log }
+    }
+
+    pub fn until_ready(&mut self) {
+        until("the daemon to be ready", Duration::from_secs(60), || {
+            if let Some(status) = self.child.try_wait().expect("the daemon") {
+                panic!("the daemon has ended, {status}: {}", self.log());
+            }
+            self.get("/health/ready").filter(|(status, _)| *status == 200)
+        });
     }
 
     pub fn auth(&self) -> SocketAddr {

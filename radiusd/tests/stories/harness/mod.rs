@@ -3,7 +3,7 @@
 //! `scratch` gives directories, ports and child processes that don't outlive the tests;
 //! `postgres` a private cluster; `sql` a session of another program on either store;
 //! `freeradius` the reference; `daemon` what is tested; `site` both stores with one face;
-//! `ask` a request as text, `nas` what sends it and reads the answer; `radclient` FreeRADIUS's
+//! `systemd` a service manager that keeps sockets; `ask` a request as text, `nas` what sends it and reads the answer; `radclient` FreeRADIUS's
 //! own client; `sign` RADIUS's signatures, written a second time; `random` numbers that a seed repeats.
 
 pub mod ask;
@@ -17,3 +17,4 @@ pub mod scratch;
 pub mod sign;
 pub mod site;
 pub mod sql;
+pub mod systemd;

@@ -2,12 +2,16 @@
 
 use std::ffi::OsStr;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex, mpsc};
 use std::time::{Duration, Instant};
 use std::{fs, process, thread};
+
+use nix::libc;
 
 /// A new directory of its own that other users may enter: PostgreSQL refuses to run as root.
 pub fn directory(name: &str) -> PathBuf {
@@ -74,6 +78,36 @@ impl Process {
         self
     }
 
+    /// Hands sockets over as systemd does, from descriptor 3 on.
+    pub fn inherit(mut self, names: &str, sockets: Vec<OwnedFd>) -> Process {
+        let count = sockets.len().to_string();
+        // The process that is to take them is named by its id, which it gets only now.
+        let shell = ["sh", "-c", "export LISTEN_PID=$$; exec \"$@\"", "sh"];
+        let mut command = Command::new("setpriv");
+        let mut args = self.command.get_args();
+        command.args(args.by_ref().take(3)).args(shell).args(args);
+        command.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("LISTEN_FDS", count).env("LISTEN_FDNAMES", names);
+        #[expect(unsafe_code, reason = "descriptors get their numbers between fork and exec")]
+        // SAFETY: `fcntl` and `dup2` may be called there; `sockets` was opened before. All are
+        // moved out of the way first, since some may lie where others have to go.
+        unsafe {
+            command.pre_exec(move || {
+                for socket in &sockets {
+                    let (from, high) = (socket.as_raw_fd(), HIGH + socket.as_raw_fd());
+                    checked(libc::dup2(from, high))?;
+                    checked(libc::fcntl(high, libc::F_SETFD, libc::FD_CLOEXEC))?;
+                }
+                for (to, socket) in (3..).zip(&sockets) {
+                    checked(libc::dup2(HIGH + socket.as_raw_fd(), to))?;
+                }
+                Ok(())
+            });
+        }
+        self.command = command;
+        self
+    }
+
     /// What it prints goes to this file.
     pub fn spawn_logged(mut self, log: &Path) -> Child {
         let log = fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
@@ -104,6 +138,13 @@ impl Process {
         SPAWNER.lock().expect("the spawner").send((self.command, answer)).expect("the spawner");
         child.recv().expect("the spawner").expect("setpriv of util-linux")
     }
+}
+
+/// Above all descriptors that a test process opens.
+const HIGH: i32 = 500;
+
+fn checked(result: i32) -> std::io::Result<()> {
+    if result < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
 }
 
 pub fn is_root() -> bool {
