@@ -53,8 +53,8 @@ impl Table {
             rows: rows
                 .map(|row| (row.clone(), self.marks.get(&row.acctuniqueid).cloned()))
                 .collect(),
-            older: Vec::new(),
             reboots: self.reboots.iter().filter(|one| one.at >= ask.since).cloned().collect(),
+            ..Known::default()
         }
     }
 

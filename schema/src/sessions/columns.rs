@@ -4,7 +4,9 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::Session;
+use super::at_once::AtOnce;
 use crate::Error;
+use crate::engine::postgres::Arguments;
 use crate::engine::{Row, Sql};
 use crate::layout::{Kind, Layout};
 
@@ -89,6 +91,8 @@ pub(crate) struct Texts {
     pub(super) find: Sql,
     /// Earlier sessions by (plain id, start).
     pub(super) older: Option<Sql>,
+    /// On PostgreSQL, where a session can't be twice.
+    pub(super) at_once: Option<AtOnce>,
     pub(super) insert: Sql,
     updates: [Sql; 3],
     pub(super) to_close: Sql,
@@ -149,12 +153,13 @@ impl Texts {
             updates: changes.map(|change| Sql::built(update(&places, change, postgres))),
             to_close: Sql::built(to_close),
             closed_at: Sql::built(closed_at),
+            at_once: AtOnce::of(layout, &select, &places),
             places,
         }
     }
 
     pub(crate) fn built(&self) -> impl Iterator<Item = (&'static str, &Sql)> {
-        let Texts { lock, find, insert, updates, to_close, closed_at, older, .. } = self;
+        let Texts { lock, find, insert, updates, to_close, closed_at, older, at_once, .. } = self;
         let [progress, ending, whole] = updates;
         let all = [
             ("SESSION_LOCK", lock),
@@ -166,7 +171,8 @@ impl Texts {
             ("SESSIONS_TO_CLOSE", to_close),
             ("SESSIONS_CLOSED_AT", closed_at),
         ];
-        all.into_iter().chain(older.iter().map(|sql| ("SESSION_OLDER", sql)))
+        let at_once = at_once.iter().flat_map(AtOnce::built);
+        all.into_iter().chain(older.iter().map(|sql| ("SESSION_OLDER", sql))).chain(at_once)
     }
 
     pub(super) fn update(&self, change: Change) -> &Sql {
@@ -175,7 +181,7 @@ impl Texts {
 
     /// The columns of an update, after radacctid.
     pub(super) fn changed(&self, change: Change) -> impl Iterator<Item = &Place> {
-        self.places.iter().filter(move |place| place.change <= change)
+        self.places.iter().filter(move |place| place.changes_with(change))
     }
 
     /// The columns of an answer to one of the SELECTs above; what follows starts at
@@ -235,7 +241,7 @@ impl Place {
     }
 
     /// The value of the unnested column `u.name` on PostgreSQL.
-    fn write(&self) -> String {
+    pub(super) fn write(&self) -> String {
         let name = self.name;
         match (self.form, self.kind) {
             (Form::Address, Kind::Address) => format!("CAST(u.{name} AS inet)"),
@@ -244,7 +250,15 @@ impl Place {
         }
     }
 
-    fn array(&self) -> &'static str {
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(super) fn changes_with(&self, change: Change) -> bool {
+        self.change <= change
+    }
+
+    pub(super) fn array(&self) -> &'static str {
         match self.form {
             Form::Text | Form::Address => "text[]",
             Form::Int | Form::Time => "bigint[]",
@@ -377,6 +391,28 @@ impl Session {
 }
 
 impl Place {
+    /// What the column will hold in each of `sessions`.
+    pub(super) fn add_column<'s>(
+        &self,
+        arguments: &mut Arguments,
+        sessions: impl Iterator<Item = &'s Session>,
+    ) -> Result<(), Error> {
+        match self.form {
+            Form::Text | Form::Address => {
+                arguments.texts(sessions.map(|session| match session.cell(self.index) {
+                    Cell::Text(text) => self.shown(text),
+                    Cell::Int(_) => None,
+                }))
+            }
+            Form::Int | Form::Time => {
+                arguments.ints(sessions.map(|session| match session.cell(self.index) {
+                    Cell::Int(number) => number,
+                    Cell::Text(_) => None,
+                }))
+            }
+        }
+    }
+
     /// What the column will hold.
     pub(super) fn shown<'t>(&self, text: Option<&'t str>) -> Option<&'t str> {
         match text {

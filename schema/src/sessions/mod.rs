@@ -1,9 +1,10 @@
 //! radacct: one row per session, read, folded by the caller and written in one transaction.
 
+mod at_once;
 mod columns;
 mod write;
 
-use crate::engine::{Tx, both, statements, values};
+use crate::engine::{Engine, Tx, both, statements, values};
 use crate::{Error, Store};
 
 pub(crate) use columns::Texts;
@@ -76,13 +77,15 @@ pub struct Ask {
     pub since: i64,
 }
 
-/// What is in the store, locked until the transaction ends.
+/// What is in the store, and still is when what the fold wants is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     /// The rows of `Ask::ids` that exist, sorted by acctuniqueid, each with its marks.
     pub rows: Vec<(Session, Option<String>)>,
     /// Filled when the fold has asked for `Step::Older`.
     pub older: Vec<Incarnation>,
+    /// It has been asked for.
+    pub older_are_known: bool,
     pub reboots: Vec<Reboot>,
 }
 
@@ -145,12 +148,19 @@ pub(crate) fn more_statements() -> Vec<(&'static str, &'static crate::engine::Sq
 
 impl Store {
     /// One transaction: reads and locks what `ask` names, lets `fold` decide, writes what it
-    /// says. `fold` is pure; nothing is written before its last answer.
-    pub async fn write_sessions<F>(&self, ask: &Ask, fold: F) -> Result<Written, Error>
+    /// says. `fold` is pure and may be asked again from the beginning; nothing is written before
+    /// its last answer.
+    pub async fn write_sessions<F>(&self, ask: &Ask, mut fold: F) -> Result<Written, Error>
     where
         F: FnMut(Known) -> Step + Send,
     {
         let known = self.known();
+        if let (Engine::Postgres(database), Some(at_once)) =
+            (self.engine(), &known.sessions.at_once)
+            && let Some(written) = at_once.write(database, &known.sessions, ask, &mut fold).await?
+        {
+            return Ok(written);
+        }
         write::write(self.begin().await?, &known, ask, fold).await
     }
 

@@ -4,13 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::CachedStatement;
-use sqlx::Arguments as _;
-use sqlx::postgres::PgArguments;
 
-use super::columns::{Cell, Change, Digest, Form, Place, Texts};
+use super::columns::{Cell, Change, Digest, Place, Texts};
 use super::{Ask, Incarnation, Known, Reboot, Reuse, Session, Step, Writes, Written};
 use crate::Error;
-use crate::engine::{Row, Tx, both, each, postgres, sqlite, statements, values};
+use crate::engine::postgres::{self, Arguments};
+use crate::engine::{Row, Tx, both, each, sqlite, statements, values};
 use crate::migrations::now_ms;
 use crate::store;
 
@@ -65,6 +64,7 @@ pub(super) async fn write(
             // What is locked reads the same again; cloning it each time would cost every batch.
             let mut found = read(&mut tx, known, ask).await?;
             found.older = older(&mut tx, known, &wanted).await?;
+            found.older_are_known = true;
             remember(&mut digests, texts, found.older.iter().map(|older| &older.session));
             match fold(found) {
                 Step::Write(writes) => writes,
@@ -90,8 +90,8 @@ fn remember<'s>(digests: &mut Digests, texts: &Texts, sessions: impl Iterator<It
 async fn read(tx: &mut Tx, known: &Arc<store::Known>, ask: &Ask) -> Result<Known, Error> {
     let mut sessions = match tx {
         Tx::Postgres(tx) => {
-            let mut arguments = PgArguments::default();
-            arguments.add(&ask.ids).map_err(unencodable)?;
+            let mut arguments = Arguments::default();
+            arguments.texts(ask.ids.iter().map(|id| Some(id.as_str())))?;
             let texts = &known.sessions;
             tx.fetch_with(&texts.lock, arguments, |row| texts.session(row)).await?
         }
@@ -118,7 +118,7 @@ async fn read(tx: &mut Tx, known: &Arc<store::Known>, ask: &Ask) -> Result<Known
         (session, marks)
     };
     let rows = sessions.into_iter().map(with_marks).collect();
-    Ok(Known { rows, older: Vec::new(), reboots })
+    Ok(Known { rows, reboots, ..Known::default() })
 }
 
 type Beside = (HashMap<String, String>, Vec<Reboot>);
@@ -162,11 +162,9 @@ async fn older(
     };
     let mut found = match tx {
         Tx::Postgres(tx) => {
-            let mut arguments = PgArguments::default();
-            let ids: Vec<_> = wanted.iter().map(|(id, _)| id).collect();
-            let starts: Vec<_> = wanted.iter().map(|(_, start)| start).collect();
-            arguments.add(ids).map_err(unencodable)?;
-            arguments.add(starts).map_err(unencodable)?;
+            let mut arguments = Arguments::default();
+            arguments.texts(wanted.iter().map(|(id, _)| Some(id.as_str())))?;
+            arguments.ints(wanted.iter().map(|(_, start)| Some(*start)))?;
             tx.fetch_with(sql, arguments, |row| incarnation(&known.sessions, row)).await?
         }
         Tx::Sqlite(tx) => {
@@ -241,46 +239,21 @@ async fn put_arrays(
         if sessions.is_empty() {
             continue;
         }
-        let mut arguments = PgArguments::default();
-        let ids: Vec<_> = sessions.iter().map(|session| session.radacctid).collect();
-        arguments.add(ids).map_err(unencodable)?;
+        let mut arguments = Arguments::default();
+        arguments.ints(sessions.iter().map(|session| session.radacctid))?;
         for place in texts.changed(change) {
-            add_column(&mut arguments, place, sessions.iter().copied())?;
+            place.add_column(&mut arguments, sessions.iter().copied())?;
         }
         updated += tx.execute_with(texts.update(change), arguments).await?;
     }
     if !new.is_empty() {
-        let mut arguments = PgArguments::default();
+        let mut arguments = Arguments::default();
         for place in &texts.places {
-            add_column(&mut arguments, place, new.iter())?;
+            place.add_column(&mut arguments, new.iter())?;
         }
         inserted = tx.execute_with(&texts.insert, arguments).await?;
     }
     Ok((inserted as usize, updated as usize))
-}
-
-fn add_column<'s>(
-    arguments: &mut PgArguments,
-    place: &Place,
-    sessions: impl Iterator<Item = &'s Session>,
-) -> Result<(), Error> {
-    let added = match place.form {
-        Form::Text | Form::Address => {
-            let texts = sessions.map(|session| match session.cell(place.index) {
-                Cell::Text(text) => place.shown(text),
-                Cell::Int(_) => None,
-            });
-            arguments.add(texts.collect::<Vec<Option<&str>>>())
-        }
-        Form::Int | Form::Time => {
-            let numbers = sessions.map(|session| match session.cell(place.index) {
-                Cell::Int(number) => number,
-                Cell::Text(_) => None,
-            });
-            arguments.add(numbers.collect::<Vec<Option<i64>>>())
-        }
-    };
-    added.map_err(unencodable)
 }
 
 fn put_one_by_one(
@@ -348,8 +321,4 @@ async fn put_beside(
         tx.execute(&REUSE, values![acctuniqueid, plain_id, start]).await?;
     }
     Ok(())
-}
-
-fn unencodable(error: impl std::fmt::Display) -> Error {
-    Error::Failed(error.to_string())
 }

@@ -57,10 +57,21 @@ impl Database {
         values: &[Value],
         map: impl Fn(&Row<'_>) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
+        self.fetch_built(sql, || arguments(values), map).await
+    }
+
+    /// As `fetch`, for columns that are not copied first: `build` is asked again when the
+    /// statement has to go to another connection.
+    pub(crate) async fn fetch_built<T>(
+        &self,
+        sql: &Sql,
+        build: impl Fn() -> Result<Arguments, Error>,
+        map: impl Fn(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
         let mut tries = self.pool.size();
         loop {
             let mut loan = self.pool.acquire().await?;
-            match loan.fetch(sql, arguments(values)?).await {
+            match loan.fetch(sql, build()?.0).await {
                 Ok(rows) => return read(&rows, map),
                 Err(_) if !loan.is_sound() && tries > 0 => tries -= 1,
                 Err(error) => return Err(error),
@@ -112,10 +123,10 @@ impl Tx {
     pub(crate) async fn fetch_with<T>(
         &mut self,
         sql: &Sql,
-        arguments: PgArguments,
+        arguments: Arguments,
         map: impl Fn(&Row<'_>) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
-        read(&self.loan()?.fetch(sql, arguments).await?, map)
+        read(&self.loan()?.fetch(sql, arguments.0).await?, map)
     }
 
     pub(super) async fn execute(&mut self, sql: &Sql, values: &[Value]) -> Result<u64, Error> {
@@ -125,9 +136,9 @@ impl Tx {
     pub(crate) async fn execute_with(
         &mut self,
         sql: &Sql,
-        arguments: PgArguments,
+        arguments: Arguments,
     ) -> Result<u64, Error> {
-        self.loan()?.execute(sql, arguments).await
+        self.loan()?.execute(sql, arguments.0).await
     }
 
     /// A text of several statements, without values.
@@ -179,7 +190,7 @@ impl Session {
         values: &[Value],
         map: impl Fn(&Row<'_>) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
-        read(&self.loan.fetch(sql, arguments(values)?).await?, map)
+        read(&self.loan.fetch(sql, arguments(values)?.0).await?, map)
     }
 }
 
@@ -193,20 +204,43 @@ fn read<T>(rows: &[PgRow], map: impl Fn(&Row<'_>) -> Result<T, Error>) -> Result
     rows.iter().map(|row| map(&Row::Postgres(row))).collect()
 }
 
-fn arguments(values: &[Value]) -> Result<PgArguments, Error> {
-    let mut arguments = PgArguments::default();
-    for value in values {
-        match value {
-            Value::Int(value) => arguments.add(*value),
-            Value::Text(value) => arguments.add(value.as_deref()),
-            Value::Flag(value) => arguments.add(*value),
-            Value::Ints(values) => arguments.add(values),
-            Value::Texts(values) => arguments.add(values),
-            Value::OptionalTexts(values) => arguments.add(values),
-        }
-        .map_err(|error| Error::Failed(error.to_string()))?;
+/// The values of one statement, whole columns among them, in the order of its parameters.
+#[derive(Default)]
+pub(crate) struct Arguments(PgArguments);
+
+impl Arguments {
+    pub(crate) fn texts<'t>(
+        &mut self,
+        texts: impl Iterator<Item = Option<&'t str>>,
+    ) -> Result<(), Error> {
+        self.0.add(texts.collect::<Vec<Option<&str>>>()).map_err(unencodable)
     }
+
+    pub(crate) fn ints(&mut self, ints: impl Iterator<Item = Option<i64>>) -> Result<(), Error> {
+        self.0.add(ints.collect::<Vec<Option<i64>>>()).map_err(unencodable)
+    }
+
+    pub(crate) fn value(&mut self, value: &Value) -> Result<(), Error> {
+        match value {
+            Value::Int(value) => self.0.add(*value),
+            Value::Text(value) => self.0.add(value.as_deref()),
+            Value::Flag(value) => self.0.add(*value),
+            Value::Ints(values) => self.0.add(values),
+            Value::Texts(values) => self.0.add(values),
+            Value::OptionalTexts(values) => self.0.add(values),
+        }
+        .map_err(unencodable)
+    }
+}
+
+fn arguments(values: &[Value]) -> Result<Arguments, Error> {
+    let mut arguments = Arguments::default();
+    values.iter().try_for_each(|value| arguments.value(value))?;
     Ok(arguments)
+}
+
+fn unencodable(error: impl std::fmt::Display) -> Error {
+    Error::Failed(error.to_string())
 }
 
 async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, Error> {

@@ -163,11 +163,15 @@ impl Drop for Loan {
 }
 
 /// FreeRADIUS's tables stay where the role finds them; ours come last. The zone matters only for
-/// a column that is a timestamp without one.
+/// a column that is a timestamp without one. What is acknowledged is on disk, whatever the role's
+/// habit; and a statement that has waited for a lock must see what it waited for.
 pub(super) async fn enter(connection: &mut PgConnection, zone: Option<&str>) -> Result<(), Error> {
     const ENTER: &str = "SELECT set_config('search_path', CASE current_setting('search_path') \
          WHEN '' THEN 'mgmt' ELSE current_setting('search_path') || ', mgmt' END, false), \
-         set_config('TimeZone', COALESCE($1, current_setting('TimeZone')), false)";
+         set_config('TimeZone', COALESCE($1, current_setting('TimeZone')), false), \
+         set_config('synchronous_commit', CASE current_setting('synchronous_commit') \
+         WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false), \
+         set_config('default_transaction_isolation', 'read committed', false)";
     within(CONNECT, connection.execute(sqlx::query(ENTER).bind(zone))).await??;
     Ok(())
 }
