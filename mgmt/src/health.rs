@@ -1,5 +1,7 @@
 //! Is it alive, is it ready: what a load balancer, a kubelet or a person wants to know.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract;
 use axum::http::{StatusCode, header};
@@ -25,6 +27,9 @@ pub struct Part {
     /// Words for a person; empty where there is nothing to add.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// What a program may want to compare.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub numbers: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

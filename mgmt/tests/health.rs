@@ -12,7 +12,12 @@ struct Fake(State);
 
 impl Daemon for Fake {
     fn health(&self) -> Health {
-        let part = Part { name: "store".into(), state: self.0, detail: "as it is".into() };
+        let part = Part {
+            name: "store".into(),
+            state: self.0,
+            detail: "as it is".into(),
+            numbers: [("records", 7)].into(),
+        };
         Health { version: "0".into(), uptime_seconds: 7, parts: vec![part] }
     }
 }
@@ -42,6 +47,7 @@ async fn a_probe_learns_whether_to_send_requests() {
         let (status, answer) = ask(state, "GET /health/ready").await;
         assert_eq!(status, code);
         assert!(answer.contains(r#""name":"store""#), "{answer}");
+        assert!(answer.contains(r#""numbers":{"records":7}"#), "{answer}");
         let (status, answer) = ask(state, "GET /health/live").await;
         assert_eq!(status, StatusCode::OK);
         assert!(answer.contains("no-store"), "{answer}");

@@ -1,5 +1,6 @@
 //! What the management module may ask of the daemon, and the metrics endpoint.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,6 +19,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
+use crate::journal;
 use crate::server::Shared;
 
 /// The running daemon, as others see it.
@@ -41,7 +43,7 @@ impl mgmt::Daemon for Control {
             (true, false) => part(
                 "store",
                 mgmt::State::Degraded,
-                "away: users that are not in memory and accounting stay unanswered".into(),
+                "away: users that are not in memory stay unanswered".into(),
             ),
             (_, true) => part(
                 "store",
@@ -59,13 +61,49 @@ impl mgmt::Daemon for Control {
         Health {
             version: env!("CARGO_PKG_VERSION").into(),
             uptime_seconds: self.began.elapsed().as_secs(),
-            parts: vec![store, workers],
+            parts: vec![store, journal(&shared.journal.health()), workers],
         }
     }
 }
 
 fn part(name: &str, state: mgmt::State, detail: String) -> Part {
-    Part { name: name.into(), state, detail }
+    Part { name: name.into(), state, detail, numbers: BTreeMap::new() }
+}
+
+fn journal(health: &journal::Health) -> Part {
+    let mut words = Vec::new();
+    if !health.trouble.is_empty() {
+        words.push(format!("takes no records: {}", health.trouble));
+    }
+    if health.records > 0 {
+        let (records, age) = (health.records, health.age_seconds);
+        words.push(format!("{records} records wait for the store, the oldest for {age} s"));
+    }
+    let mut many = |count: u64, what: &str| {
+        if count > 0 {
+            words.push(format!("{count} {what}"));
+        }
+    };
+    many(health.damaged, "damaged segments kept in journal/damaged");
+    many(health.newer, "segments of a newer radiusd left alone");
+    many(health.quarantined, "records that the store refuses in journal/quarantine");
+    let state = if words.is_empty() { mgmt::State::Ok } else { mgmt::State::Degraded };
+    let numbers = gauges(health).into_iter().map(|(name, _, value)| (name, value));
+    Part { numbers: numbers.collect(), ..part("journal", state, words.join("; ")) }
+}
+
+/// The journal in numbers, by the names they have everywhere.
+fn gauges(health: &journal::Health) -> [(&'static str, &'static str, u64); 8] {
+    [
+        ("spilling", "Whether accounting goes to the journal", u64::from(health.spilling)),
+        ("records", "Accounting records in the journal", health.records),
+        ("bytes", "Octets of everything in the journal's folder", health.octets),
+        ("oldest_seconds", "Age of the oldest record in the journal", health.age_seconds),
+        ("damaged_segments", "Damaged segments kept aside", health.damaged),
+        ("newer_segments", "Segments of a newer radiusd, left alone", health.newer),
+        ("quarantine_records", "Records that the store refuses", health.quarantined),
+        ("replay_per_second", "Records replayed per second, of late", health.replayed_per_second),
+    ]
 }
 
 /// `/metrics`, for `metrics.listen`.
@@ -133,6 +171,11 @@ impl Collector for Counted {
         gauge(&mut encoder, "strangers", "Sources whose packets cannot be taken", strangers)?;
         for (name, help, value) in self.0.journal.counters().all() {
             counter(&mut encoder, name, help, value)?;
+        }
+        let queued = self.0.journal.queued() as u64;
+        gauge(&mut encoder, "journal_queued", "Accounting records waiting in memory", queued)?;
+        for (name, help, value) in gauges(&self.0.journal.health()) {
+            gauge(&mut encoder, &format!("journal_{name}"), help, value)?;
         }
         Ok(())
     }

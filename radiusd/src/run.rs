@@ -132,7 +132,7 @@ pub(crate) async fn share(
         }
     };
     let journal =
-        Journal::start(store.clone(), journal::Config::of(config), Arc::new(completions), handle);
+        Journal::start(store.clone(), journal::Config::of(config), Arc::new(completions), handle)?;
     let fetcher = Fetcher::start(
         handle.clone(),
         store.clone(),

@@ -1,20 +1,26 @@
 //! What one Accounting-Request says of a session, or of a whole NAS.
 
 use schema::Reboot;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// What an Accounting-Request asks to be written.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// What an Accounting-Request asks to be written. As JSON it lies in the journal and in the
+/// quarantine: a name that changes, or a field without a default, makes old files unreadable.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     Session(Box<SessionEvent>),
     /// Accounting-On and Accounting-Off.
-    #[serde(serialize_with = "reboot")]
+    #[serde(serialize_with = "reboot", deserialize_with = "to_reboot")]
     Reboot(Reboot),
 }
 
 fn reboot<S: Serializer>(reboot: &Reboot, serializer: S) -> Result<S::Ok, S::Error> {
     (&reboot.nasipaddress, reboot.at, reboot.off, &reboot.cause).serialize(serializer)
+}
+
+fn to_reboot<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Reboot, D::Error> {
+    let (nasipaddress, at, off, cause) = Deserialize::deserialize(deserializer)?;
+    Ok(Reboot { nasipaddress, at, off, cause })
 }
 
 /// The order is that of a session's life: of two events at one position the later kind is later.
@@ -28,7 +34,7 @@ pub enum Kind {
 }
 
 /// What a session is called and where it is; written once, by the event that opens the session.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Texts {
     pub session_id: String,
     pub username: String,
@@ -49,7 +55,7 @@ pub struct Texts {
 /// Delegated-IPv6-Prefix, in this order, as the columns hold them.
 pub type Addresses = [Option<String>; 5];
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SessionEvent {
     pub kind: Kind,
     /// FreeRADIUS's `acctuniqueid`: 32 hexadecimal digits.

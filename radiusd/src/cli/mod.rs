@@ -12,6 +12,7 @@ mod explain;
 mod group;
 mod hash;
 mod input;
+mod journal;
 mod migrate;
 mod nas;
 mod pairs;
@@ -66,6 +67,9 @@ enum Command {
     /// Who may send packets
     #[command(subcommand)]
     Nas(nas::Command),
+    /// Accounting records that wait on disk for the store
+    #[command(subcommand)]
+    Journal(journal::Command),
 }
 
 /// Reads the arguments, does what they ask for, and says how it went.
@@ -91,6 +95,7 @@ pub(crate) fn run() -> ExitCode {
         Command::User(command) => command.run(&place),
         Command::Group(command) => command.run(&place),
         Command::Nas(command) => command.run(&place),
+        Command::Journal(command) => command.run(&place),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

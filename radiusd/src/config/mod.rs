@@ -104,8 +104,12 @@ pub struct Store {
 pub struct Accounting {
     /// Records in one transaction at most.
     pub batch_max: usize,
-    /// Records waiting for a transaction at most; those above it stay unanswered and are counted.
+    /// Records waiting in memory at most; those above it go to the journal.
     pub queue_max: usize,
+    /// How long a record may wait for the store before it goes to the journal.
+    pub spill_after: Duration,
+    /// What lies in `journal/` at most; records above it stay unanswered and are counted.
+    pub journal_max_bytes: usize,
 }
 
 /// What is kept of each authentication.
@@ -165,7 +169,12 @@ impl Default for Config {
             data_dir,
             radius: Radius::default(),
             clients: Vec::new(),
-            accounting: Accounting { batch_max: 500, queue_max: 50_000 },
+            accounting: Accounting {
+                batch_max: 500,
+                queue_max: 50_000,
+                spill_after: Duration::from_secs(1),
+                journal_max_bytes: 1 << 30,
+            },
             attempts: Attempts {
                 rate_max: 2_000,
                 keep_days: 30,

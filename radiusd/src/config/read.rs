@@ -126,9 +126,17 @@ fn store(section: &mut Section<'_>, default: Store) -> Store {
 }
 
 fn accounting(section: &mut Section<'_>, default: Accounting) -> Accounting {
+    let ms = Duration::from_millis;
     Accounting {
         batch_max: section.within("batch_max", 1..=10_000, default.batch_max),
         queue_max: section.within("queue_max", 100..=10_000_000, default.queue_max),
+        // A NAS repeats after some seconds, and a worker that stops waits for five.
+        spill_after: section.within("spill_after", ms(10)..=ms(3_000), default.spill_after),
+        journal_max_bytes: section.within(
+            "journal_max_bytes",
+            1 << 16..=1 << 44,
+            default.journal_max_bytes,
+        ),
     }
 }
 

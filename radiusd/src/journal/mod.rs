@@ -1,34 +1,55 @@
 //! Accounting made durable before it is answered, and attempts written when there is time.
 //!
-//! Workers `record` into a bounded `queue`. A `writer` takes whatever has come, at most
-//! `accounting.batch_max`, and commits it as one transaction; only then each worker is told, once
-//! per batch, which of its tickets are durable. A conflict with another writer is tried again; a
-//! value that the store refuses is found by halving the batch and goes to `quarantine`; a store
-//! that is away leaves the tickets unanswered. `reboots` has its own lane, since an Accounting-On
-//! may close many sessions. `attempts` are not waited for: what comes too fast is counted.
+//! `spill` says which way a record goes. Straight: into a bounded `queue`, whose `lane` gives
+//! whatever has come, at most `accounting.batch_max`, to the `writer`, which commits it as one
+//! transaction. A conflict with another writer is tried again; a value that the store refuses is
+//! found by halving the batch and goes to `quarantine`; `reboots` have a lane of their own, since
+//! an Accounting-On may close many sessions. Only then each worker is told (`answers`).
+//!
+//! Store away, or slower than `accounting.spill_after`: a record goes to the `log`, a thread that
+//! appends all that wait to a `segment` in the journal's `folder`, calls fdatasync and answers.
+//! `replay` brings the log to the store in order; until it is empty every new record goes behind
+//! it. A crash repeats some of the replay, which changes no row. `survey` looks a segment over,
+//! `status` the whole folder. `attempts` are not waited for: what comes too fast is counted.
 
+mod answers;
 mod attempts;
 mod counters;
+mod folder;
+mod lane;
+mod log;
 mod quarantine;
 mod queue;
 mod reboots;
+mod replay;
+mod segment;
+mod spill;
+mod status;
+mod survey;
 mod writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use schema::{Attempt, Bounds, Store};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 pub use counters::Counters;
+pub use status::{Segment, Status, replay_all, status};
 
 use crate::accounting::Event;
+use crate::exit::Failure;
+use answers::{Answers, Waiting};
 use attempts::Attempts;
-use quarantine::Quarantine;
+use folder::{Files, Folder};
+use lane::Lane;
+use log::{Log, Order, State};
 use queue::Queue;
-use reboots::Lane;
+use replay::{Rate, Replay, Stop};
+use spill::Spill;
 use writer::Writer;
 
 /// Whatever the worker knows its request by; the journal only hands it back.
@@ -36,7 +57,7 @@ use writer::Writer;
 pub struct Ticket(pub u64);
 
 /// An event, and who waits for it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Record {
     pub event: Event,
     pub worker: usize,
@@ -46,16 +67,19 @@ pub struct Record {
 /// What became of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Durable: in the store, or in quarantine. To be acknowledged.
+    /// Durable: in the store, in the journal or in quarantine. To be acknowledged.
     Stored,
     /// Not now: to be forgotten without an answer, so that the NAS sends it again.
     NotStored,
 }
 
-/// The queue is full; the record is dropped and counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the accounting queue is full")]
-pub struct Full;
+/// Why a record is dropped, and counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    Full,
+    /// Many are waiting, and one that says the same among them.
+    Repeated,
+}
 
 /// How workers are told: one call per batch and worker.
 pub trait Completions: Send + Sync + 'static {
@@ -72,9 +96,13 @@ impl<F: Fn(usize, Vec<(Ticket, Outcome)>) + Send + Sync + 'static> Completions f
 pub struct Config {
     /// Records in one transaction at most.
     pub batch_max: usize,
-    /// Records waiting at most.
+    /// Records waiting in memory at most.
     pub queue_max: usize,
-    /// `quarantine/` is made in here when it is needed.
+    /// How long a record waits for the store before it goes to the log.
+    pub spill_after: Duration,
+    /// Of everything in `directory`.
+    pub octets_max: u64,
+    /// Segments, and what the store refuses.
     pub directory: PathBuf,
     /// Attempts written in a second at most; 0 is no bound.
     pub attempts_per_second: u32,
@@ -87,6 +115,8 @@ impl Config {
         Config {
             batch_max: config.accounting.batch_max.max(1),
             queue_max: config.accounting.queue_max,
+            spill_after: config.accounting.spill_after,
+            octets_max: config.accounting.journal_max_bytes as u64,
             directory: config.data_dir.join("journal"),
             attempts_per_second: config.attempts.rate_max,
             traces: Bounds {
@@ -99,56 +129,92 @@ impl Config {
 
 /// The running writers. `drain` ends them.
 pub struct Journal {
-    /// An id is always written through the same queue, so that no two transactions of ours are
-    /// at one session.
-    queues: Vec<Arc<Queue<Record>>>,
-    reboots: Arc<Queue<Record>>,
+    spill: Arc<Spill>,
     attempts: Arc<Attempts>,
     counters: Arc<Counters>,
+    stop: Arc<Stop>,
+    rate: Arc<Rate>,
     tasks: parking_lot::Mutex<Vec<JoinHandle<()>>>,
+    thread: parking_lot::Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+/// How the journal is, for people and for metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// New records go behind those of the log.
+    pub spilling: bool,
+    pub records: u64,
+    /// Of everything in the folder.
+    pub octets: u64,
+    /// Of the oldest record in the log.
+    pub age_seconds: u64,
+    pub damaged: u64,
+    pub newer: u64,
+    pub quarantined: u64,
+    pub replayed_per_second: u64,
+    /// Why records stay unanswered.
+    pub trouble: String,
 }
 
 impl Journal {
-    /// Starts the writers on `runtime`.
+    /// Opens the folder, which is ours alone from then on, and starts the writers on `runtime`.
     pub fn start(
         store: Store,
         config: Config,
         completions: Arc<dyn Completions>,
         runtime: &Handle,
-    ) -> Journal {
+    ) -> Result<Journal, Failure> {
         let counters = Arc::new(Counters::default());
+        let folder = Folder::new(config.directory.clone());
+        let lock = folder.lock()?;
+        let (state, opened) = State::open(folder, config.octets_max)
+            .map_err(|error| Failure::io(config.directory.display(), &error))?;
+        counters.torn.add(opened.torn);
+        let state = Arc::new(state);
+        let waiting = Waiting::new(config.queue_max / 2);
+        let answers = Arc::new(Answers { completions, counters: counters.clone(), waiting });
         // SQLite has one writer anyway.
         let writers = if store.engine_name() == "sqlite" { 1 } else { 2 };
-        let queue_max = config.queue_max.div_ceil(writers);
-        let queues: Vec<_> = (0..writers).map(|_| Arc::new(Queue::new(queue_max))).collect();
-        let reboots = Arc::new(Queue::new(config.queue_max));
-        let attempts = Arc::new(Attempts::new(config.attempts_per_second, counters.clone()));
-        let writer = Arc::new(Writer {
-            store: store.clone(),
-            completions,
-            quarantine: Quarantine::new(config.directory.join("quarantine")),
-            counters: counters.clone(),
+        let mut lanes: Vec<_> = Vec::new();
+        lanes.resize_with(writers, || Arc::new(Queue::new(config.queue_max.div_ceil(writers))));
+        lanes.push(Arc::new(Queue::new(config.queue_max)));
+        let (orders, received) = crossbeam_channel::unbounded();
+        let log = Log::new(state.clone(), answers.clone(), Files, lock);
+        let thread = log.start(received)?;
+        let spill = Spill::new(lanes.clone(), state.clone(), orders, answers, config.queue_max);
+        let spill = Arc::new(spill);
+        let writer = Arc::new(Writer::new(store.clone(), state, counters.clone()));
+        let mut tasks = Vec::new();
+        for queue in lanes {
+            let lane = Lane {
+                writer: writer.clone(),
+                queue,
+                spill: spill.clone(),
+                batch_max: config.batch_max,
+                spill_after: config.spill_after,
+            };
+            tasks.push(runtime.spawn(lane.run()));
+        }
+        let (stop, rate) = (Arc::<Stop>::default(), Arc::<Rate>::default());
+        let replay = Replay {
+            writer,
+            spill: spill.clone(),
             batch_max: config.batch_max,
-            barrier: tokio::sync::RwLock::new(()),
-        });
-        let mut tasks: Vec<_> =
-            queues.iter().map(|queue| runtime.spawn(writer.clone().run(queue.clone()))).collect();
-        let lane = Lane { writer, queue: reboots.clone() };
-        tasks.push(runtime.spawn(lane.run()));
+            spill_after: config.spill_after,
+            shards: writers,
+            stop: stop.clone(),
+            rate: rate.clone(),
+        };
+        tasks.push(runtime.spawn(replay.run()));
+        let attempts = Arc::new(Attempts::new(config.attempts_per_second, counters.clone()));
         tasks.push(runtime.spawn(attempts.clone().run(store, config.traces)));
-        Journal { queues, reboots, attempts, counters, tasks: parking_lot::Mutex::new(tasks) }
+        let (tasks, thread) = (tasks.into(), Some(thread).into());
+        Ok(Journal { spill, attempts, counters, stop, rate, tasks, thread })
     }
 
     /// Takes a record; its worker is told later. Never waits for the store.
-    pub fn record(&self, record: Record) -> Result<(), Full> {
-        let queue = match &record.event {
-            Event::Session(event) => &self.queues[shard(&event.unique_id, self.queues.len())],
-            Event::Reboot(_) => &self.reboots,
-        };
-        queue.push(record).map_err(|_| {
-            self.counters.queue_full.add(1);
-            Full
-        })
+    pub fn record(&self, record: Record) -> Result<(), Refused> {
+        self.spill.take(record)
     }
 
     /// Whether an attempt would be taken now.
@@ -165,16 +231,35 @@ impl Journal {
         &self.counters
     }
 
-    /// Records that wait for a transaction.
+    /// Records that wait in memory.
     pub fn queued(&self) -> usize {
-        self.queues.iter().map(|queue| queue.len()).sum::<usize>() + self.reboots.len()
+        self.spill.queued()
     }
 
-    /// Takes nothing more, writes what is queued and tells the workers; at most for `patience`.
+    pub fn health(&self) -> Health {
+        let state = &self.spill.state;
+        let records = state.records.load(Ordering::Relaxed);
+        let oldest = state.oldest_ms.load(Ordering::Relaxed);
+        let age = if records == 0 { 0 } else { now_ms().saturating_sub(oldest).max(0) / 1_000 };
+        Health {
+            spilling: self.spill.way() != spill::Way::Direct,
+            records,
+            octets: state.octets.load(Ordering::Relaxed),
+            age_seconds: age.unsigned_abs(),
+            damaged: state.damaged.load(Ordering::Relaxed),
+            newer: state.newer.load(Ordering::Relaxed),
+            quarantined: state.quarantined.load(Ordering::Relaxed),
+            replayed_per_second: self.rate.per_second(),
+            trouble: state.trouble.lock().clone(),
+        }
+    }
+
+    /// Takes nothing more and writes what is queued: to the store, at most for `patience`, and
+    /// what is left to the log. The log's own records wait for the next start.
     pub async fn drain(&self, patience: Duration) {
-        self.queues.iter().for_each(|queue| queue.close());
-        self.reboots.close();
+        self.spill.close();
         self.attempts.close();
+        self.stop.say();
         let tasks = std::mem::take(&mut *self.tasks.lock());
         let all = async {
             for task in tasks {
@@ -182,11 +267,23 @@ impl Journal {
                 let _ = task.await;
             }
         };
-        let _ = tokio::time::timeout(patience, all).await;
+        if tokio::time::timeout(patience, all).await.is_err() {
+            self.spill.turn("the store is too slow for a daemon that stops");
+        }
+        // A thread that is gone has nothing more to write.
+        let _ = self.spill.orders.send(Order::Stop);
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread {
+            let ended = tokio::task::spawn_blocking(move || thread.join());
+            let _ = tokio::time::timeout(patience, ended).await;
+        }
     }
 }
 
-/// Ids are hexadecimal digits of a hash already.
-fn shard(unique_id: &str, shards: usize) -> usize {
-    unique_id.bytes().last().map_or(0, |digit| usize::from(digit) % shards)
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

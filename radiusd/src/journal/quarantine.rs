@@ -1,37 +1,46 @@
 //! Records that the store refuses, one checksummed JSON line each, kept for a person to look at.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use md5::{Digest, Md5};
 use parking_lot::Mutex;
 use serde_json::json;
 
+use super::folder::{create_private, private, sync_directory};
+use super::log::State;
+use super::now_ms;
 use crate::accounting::Event;
 
 pub struct Quarantine {
-    directory: PathBuf,
+    state: Arc<State>,
     file: Mutex<Option<File>>,
 }
 
 impl Quarantine {
-    pub fn new(directory: PathBuf) -> Quarantine {
-        Quarantine { directory, file: Mutex::new(None) }
+    pub fn new(state: Arc<State>) -> Quarantine {
+        Quarantine { state, file: Mutex::new(None) }
     }
 
     /// On disk when it returns: the MD5 of the JSON text, a space, the JSON text.
-    pub fn keep(&self, event: &Event, reason: &str, now_ms: i64) -> io::Result<()> {
-        let mut line = json!({ "at_ms": now_ms, "reason": reason, "event": event }).to_string();
-        let sum = hex::encode(Md5::digest(line.as_bytes()));
-        line.insert_str(0, &format!("{sum} "));
-        line.push('\n');
+    pub fn keep(&self, event: &Event, reason: &str) -> io::Result<()> {
+        let line = line(event, reason, now_ms());
+        if self.state.octets.load(Ordering::Relaxed) + line.len() as u64 > self.state.limit {
+            return Err(io::Error::new(
+                io::ErrorKind::StorageFull,
+                "full: accounting.journal_max_bytes",
+            ));
+        }
         let mut held = self.file.lock();
         let written = self.append(&mut held, line.as_bytes());
         if written.is_err() {
             // What a failed write or fsync left behind can't be trusted: the next begins a file.
             *held = None;
+        } else {
+            self.state.octets.fetch_add(line.len() as u64, Ordering::Relaxed);
+            self.state.quarantined.fetch_add(1, Ordering::Relaxed);
         }
         written
     }
@@ -46,12 +55,13 @@ impl Quarantine {
     }
 
     fn open(&self) -> io::Result<File> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
+        let directory = self.state.folder.quarantine();
+        create_private(&directory)?;
         for number in 1u64.. {
-            let path = self.directory.join(format!("{number:06}.jsonl"));
-            match OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path) {
+            let path = directory.join(format!("{number:06}.jsonl"));
+            match private().append(true).create_new(true).open(&path) {
                 Ok(file) => {
-                    File::open(&self.directory)?.sync_all()?;
+                    sync_directory(&directory)?;
                     return Ok(file);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -60,4 +70,12 @@ impl Quarantine {
         }
         Err(io::ErrorKind::StorageFull.into())
     }
+}
+
+fn line(event: &Event, reason: &str, at_ms: i64) -> String {
+    let mut line = json!({ "at_ms": at_ms, "reason": reason, "event": event }).to_string();
+    let sum = hex::encode(Md5::digest(line.as_bytes()));
+    line.insert_str(0, &format!("{sum} "));
+    line.push('\n');
+    line
 }

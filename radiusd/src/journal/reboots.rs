@@ -6,9 +6,8 @@ use std::time::Duration;
 use schema::{Ask, Error, Reboot, Step, Writes};
 use tracing::warn;
 
-use super::queue::Queue;
+use super::Outcome;
 use super::writer::Writer;
-use super::{Outcome, Record};
 use crate::accounting::Event;
 
 /// Sessions looked at in one transaction.
@@ -17,61 +16,48 @@ const CHUNK: usize = 500;
 /// knowing of it. By then it is done.
 const AGAIN: Duration = Duration::from_secs(10);
 
-pub struct Lane {
-    pub writer: Arc<Writer>,
-    pub queue: Arc<Queue<Record>>,
+/// Writes reboots; all of them, or none is said to be written.
+pub async fn write(
+    writer: &Arc<Writer>,
+    events: &[&Event],
+    outcomes: &mut [Outcome],
+) -> Option<Error> {
+    let of = |event: &&Event| match event {
+        Event::Reboot(reboot) => Some(reboot.clone()),
+        Event::Session(_) => None,
+    };
+    let reboots: Vec<Reboot> = events.iter().filter_map(of).collect();
+    if let Err(error) = act(writer, &reboots).await {
+        return Some(error);
+    }
+    writer.counters.reboots.add(reboots.len() as u64);
+    writer.counters.stored.add(reboots.len() as u64);
+    outcomes.fill(Outcome::Stored);
+    again(writer, reboots);
+    None
 }
 
-impl Lane {
-    pub async fn run(self) {
-        while let Some(records) = self.queue.take(self.writer.batch_max).await {
-            let reboots: Vec<Reboot> = records
-                .iter()
-                .filter_map(|record| match &record.event {
-                    Event::Reboot(reboot) => Some(reboot.clone()),
-                    Event::Session(_) => None,
-                })
-                .collect();
-            let outcome = match self.act(&reboots).await {
-                Ok(()) => {
-                    self.writer.counters.reboots.add(reboots.len() as u64);
-                    self.writer.counters.stored.add(reboots.len() as u64);
-                    Outcome::Stored
-                }
-                Err(error) => {
-                    warn!(%error, "an Accounting-On or Accounting-Off was not written");
-                    Outcome::NotStored
-                }
-            };
-            self.writer.tell(&records, &vec![outcome; records.len()]);
-            if outcome == Outcome::Stored {
-                self.again(reboots);
+async fn act(writer: &Writer, reboots: &[Reboot]) -> Result<(), Error> {
+    writer.store.record_reboots(reboots).await?;
+    // Transactions that began before may not know of it; those that begin now do.
+    drop(writer.barrier.write().await);
+    for reboot in reboots {
+        close(writer, reboot).await?;
+    }
+    Ok(())
+}
+
+fn again(writer: &Arc<Writer>, reboots: Vec<Reboot>) {
+    let writer = Arc::downgrade(writer);
+    tokio::spawn(async move {
+        tokio::time::sleep(AGAIN).await;
+        let Some(writer) = writer.upgrade() else { return };
+        for reboot in &reboots {
+            if let Err(error) = close(&writer, reboot).await {
+                warn!(%error, "sessions of a NAS that rebooted were not looked at again");
             }
         }
-    }
-
-    async fn act(&self, reboots: &[Reboot]) -> Result<(), Error> {
-        self.writer.store.record_reboots(reboots).await?;
-        // Transactions that began before may not know of it; those that begin now do.
-        drop(self.writer.barrier.write().await);
-        for reboot in reboots {
-            close(&self.writer, reboot).await?;
-        }
-        Ok(())
-    }
-
-    fn again(&self, reboots: Vec<Reboot>) {
-        let writer = Arc::downgrade(&self.writer);
-        tokio::spawn(async move {
-            tokio::time::sleep(AGAIN).await;
-            let Some(writer) = writer.upgrade() else { return };
-            for reboot in &reboots {
-                if let Err(error) = close(&writer, reboot).await {
-                    warn!(%error, "sessions of a NAS that rebooted were not looked at again");
-                }
-            }
-        });
-    }
+    });
 }
 
 /// Looks again, by chunks, at the sessions that the reboot may have ended.

@@ -1,16 +1,16 @@
 //! One transaction per batch, and what to do when it fails.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rand::Rng;
 use schema::{Ask, Error, Step, Store, Written};
 use tokio::sync::RwLock;
 use tracing::{error, warn};
 
-use super::queue::Queue;
-use super::{Completions, Counters, Outcome, Quarantine, Record, Ticket};
+use super::log::State;
+use super::quarantine::Quarantine;
+use super::{Counters, Outcome, reboots};
 use crate::accounting::{Event, Findings, SessionEvent, fold, in_order};
 
 /// A reboot that ended a session so long before its latest event is remembered with the session.
@@ -19,67 +19,95 @@ const TRIES_MAX: u32 = 10;
 
 pub struct Writer {
     pub store: Store,
-    pub completions: Arc<dyn Completions>,
-    pub quarantine: Quarantine,
+    pub quarantine: Arc<Quarantine>,
     pub counters: Arc<Counters>,
-    pub batch_max: usize,
     /// Read by each transaction of ours; who gets to write it knows that all are over that began
     /// before.
     pub barrier: RwLock<()>,
 }
 
+/// What became of a batch: all `Stored`, or why not.
+pub struct Batch {
+    pub outcomes: Vec<Outcome>,
+    pub error: Option<Error>,
+}
+
 impl Writer {
-    pub async fn run(self: Arc<Self>, queue: Arc<Queue<Record>>) {
-        while let Some(records) = queue.take(self.batch_max).await {
-            let outcomes = self.write_all(&records).await;
-            self.tell(&records, &outcomes);
-        }
+    pub fn new(store: Store, state: Arc<State>, counters: Arc<Counters>) -> Writer {
+        let quarantine = Arc::new(Quarantine::new(state));
+        Writer { store, quarantine, counters, barrier: RwLock::new(()) }
     }
 
-    /// Tells each worker once.
-    pub fn tell(&self, records: &[Record], outcomes: &[Outcome]) {
-        let mut of: BTreeMap<usize, Vec<(Ticket, Outcome)>> = BTreeMap::new();
-        for (record, outcome) in records.iter().zip(outcomes) {
-            of.entry(record.worker).or_default().push((record.ticket, *outcome));
+    /// Writes events in their order, those of sessions between two reboots in one transaction.
+    /// Stops at the first error.
+    pub async fn write(self: &Arc<Self>, events: &[&Event]) -> Batch {
+        let mut outcomes = Vec::with_capacity(events.len());
+        let is_session = |event: &Event| matches!(event, Event::Session(_));
+        let mut error = None;
+        for run in events.chunk_by(|one, next| is_session(one) == is_session(next)) {
+            let mut of_run = vec![Outcome::NotStored; run.len()];
+            if error.is_none() {
+                error = match run.first().is_some_and(|event| is_session(event)) {
+                    true => self.write_sessions(run, &mut of_run).await,
+                    false => reboots::write(self, run, &mut of_run).await,
+                };
+            }
+            outcomes.append(&mut of_run);
         }
-        let lost = outcomes.iter().filter(|outcome| **outcome == Outcome::NotStored).count();
-        self.counters.not_stored.add(lost as u64);
-        for (worker, told) in of {
-            self.completions.tell(worker, told);
+        if let Some(error) = &error {
+            warn!(%error, "accounting records were not written to the store");
         }
+        Batch { outcomes, error }
     }
 
     /// Halves the batch until what the store refuses stands alone.
-    async fn write_all(&self, records: &[Record]) -> Vec<Outcome> {
-        let mut outcomes = vec![Outcome::NotStored; records.len()];
+    async fn write_sessions(&self, events: &[&Event], outcomes: &mut [Outcome]) -> Option<Error> {
         let mut rest = Vec::new();
-        rest.push(0..records.len());
+        rest.push(0..events.len());
+        // Nobody knows why these failed alone. When others succeed, it is something in them.
+        let mut odd: Vec<(usize, Error)> = Vec::new();
+        let mut stored = 0;
         while let Some(range) = rest.pop() {
-            let part = &records[range.clone()];
-            match self.write(sessions(part)).await {
+            let part = &events[range.clone()];
+            let error = match self.commit(sessions(part)).await {
                 Ok(()) => {
-                    self.counters.stored.add(part.len() as u64);
+                    stored += part.len();
                     outcomes[range].fill(Outcome::Stored);
+                    continue;
                 }
-                Err(Error::Data { code, message }) if range.len() == 1 => {
-                    let reason = format!("{code}: {message}");
-                    outcomes[range.start] = self.quarantine(&part[0], &reason);
-                }
-                Err(Error::Data { .. }) => {
+                Err(error) => error,
+            };
+            match error {
+                Error::Data { .. } | Error::Failed(_) if range.len() > 1 => {
                     self.counters.bisected.add(1);
                     let middle = range.start + range.len() / 2;
                     rest.extend([middle..range.end, range.start..middle]);
                 }
-                Err(error) => {
-                    warn!(%error, "an accounting transaction failed; its records stay unanswered");
-                    break;
+                Error::Data { code, message } => {
+                    let reason = format!("{code}: {message}");
+                    outcomes[range.start] = self.quarantine(part[0], reason).await;
+                }
+                error @ Error::Failed(_) if stored > 0 || odd.is_empty() => {
+                    odd.push((range.start, error));
+                }
+                error => {
+                    self.counters.stored.add(stored as u64);
+                    return Some(error);
                 }
             }
         }
-        outcomes
+        self.counters.stored.add(stored as u64);
+        for (at, error) in odd {
+            if stored == 0 {
+                return Some(error);
+            }
+            outcomes[at] = self.quarantine(events[at], error.to_string()).await;
+        }
+        let kept = outcomes.iter().all(|outcome| *outcome == Outcome::Stored);
+        (!kept).then(|| Error::Away("the quarantine can't be written".into()))
     }
 
-    async fn write(&self, mut events: Vec<&SessionEvent>) -> Result<(), Error> {
+    async fn commit(&self, mut events: Vec<&SessionEvent>) -> Result<(), Error> {
         events.sort_by_key(|event| in_order(event));
         let mut ids: Vec<String> = events.iter().map(|event| event.unique_id.clone()).collect();
         ids.sort_unstable();
@@ -132,8 +160,11 @@ impl Writer {
         }
     }
 
-    fn quarantine(&self, record: &Record, reason: &str) -> Outcome {
-        match self.quarantine.keep(&record.event, reason, now_ms()) {
+    pub async fn quarantine(&self, event: &Event, reason: String) -> Outcome {
+        let (quarantine, event) = (Arc::clone(&self.quarantine), event.clone());
+        let told = reason.clone();
+        let kept = tokio::task::spawn_blocking(move || quarantine.keep(&event, &told)).await;
+        match kept.unwrap_or_else(|panicked| Err(std::io::Error::other(panicked))) {
             Ok(()) => {
                 self.counters.quarantined.add(1);
                 warn!(reason, "an accounting record that the store refuses is in quarantine");
@@ -147,17 +178,12 @@ impl Writer {
     }
 }
 
-fn sessions(records: &[Record]) -> Vec<&SessionEvent> {
-    records
+fn sessions<'e>(events: &[&'e Event]) -> Vec<&'e SessionEvent> {
+    events
         .iter()
-        .filter_map(|record| match &record.event {
+        .filter_map(|event| match event {
             Event::Session(event) => Some(&**event),
             Event::Reboot(_) => None,
         })
         .collect()
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -257,8 +257,12 @@ impl Desk {
         };
         let ticket = journal::Ticket(exchange.ticket.to_bits());
         let record = journal::Record { event, worker: self.worker, ticket };
-        if self.shared.journal.record(record).is_err() {
-            return Some(self.silence(exchange.ticket, Outcome::AccountingQueueFull));
+        if let Err(refused) = self.shared.journal.record(record) {
+            let outcome = match refused {
+                journal::Refused::Full => Outcome::AccountingQueueFull,
+                journal::Refused::Repeated => Outcome::DuplicateIgnored,
+            };
+            return Some(self.silence(exchange.ticket, outcome));
         }
         self.park(exchange);
         None

@@ -11,6 +11,7 @@ mod differential;
 mod fuzz;
 mod handover;
 mod live;
+mod outage;
 mod restart;
 mod sequences;
 mod wire;
