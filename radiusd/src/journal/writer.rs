@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::Rng;
-use schema::{Ask, Error, Step, Store, Written};
+use schema::{Ask, Error, Store, Written};
 use tokio::sync::RwLock;
 use tracing::{error, warn};
 
@@ -136,12 +136,11 @@ impl Writer {
         let mut tries = 0;
         loop {
             let mut findings = Findings::default();
-            let mut older_are_known = false;
             let result = self
                 .store
                 .write_sessions(ask, |known| {
+                    let older_are_known = known.older_are_known;
                     let (step, found) = fold(known, older_are_known, &ask.ids, events);
-                    older_are_known = matches!(step, Step::Older(_));
                     findings = found;
                     step
                 })
