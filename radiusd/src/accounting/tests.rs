@@ -246,6 +246,64 @@ fn orders(reboots: usize) -> impl Strategy<Value = [Vec<(Input, bool)>; 2]> {
     })
 }
 
+/// Some inputs go straight, others by the octets of a journal that is replayed later: in batches
+/// of `batch`, and after each crash once more from an earlier record on.
+fn split(inputs: &[(Input, bool)], crashes: &[usize], batch: usize) -> Table {
+    use crate::accounting::Event;
+    use crate::journal::segment::{Decoder, Found, append};
+    let mut octets = Vec::new();
+    let (mut live, mut later) = (Vec::new(), Vec::new());
+    for (input, straight) in inputs {
+        if *straight {
+            live.push((input.clone(), true));
+            continue;
+        }
+        let event = match input.clone() {
+            Input::Event(event) => Event::Session(Box::new(event)),
+            Input::Reboot(reboot) => Event::Reboot(reboot),
+        };
+        assert!(append(&mut octets, 0, &event));
+    }
+    let mut decoder = Decoder::default();
+    decoder.feed(&octets);
+    while let Some(found) = decoder.next(true) {
+        let Found::Record { event, .. } = found else { panic!("{found:?}") };
+        later.push(match event {
+            Event::Session(event) => Input::Event(*event),
+            Event::Reboot(reboot) => Input::Reboot(reboot),
+        });
+    }
+    let replays = crashes.iter().map(|at| at % (later.len() + 1)).chain([later.len()]);
+    let mut from = 0;
+    for until in replays {
+        let until = until.max(from);
+        let run = later[from..until].iter().enumerate();
+        live.extend(run.map(|(at, input)| (input.clone(), at % batch == batch - 1)));
+        // The position on disk is that of some batch before.
+        from = until / 2;
+    }
+    live.extend(later[from..].iter().map(|input| (input.clone(), false)));
+    play(&live)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn a_way_by_the_journal_does_not_change_the_row(
+        [one, _] in orders(2),
+        straight in prop::collection::vec(any::<bool>(), 16),
+        crashes in prop::collection::vec(0..16usize, 0..3),
+        batch in 1..5usize,
+    ) {
+        let live = play(&one);
+        let inputs: Vec<_> =
+            one.iter().map(|(input, _)| input.clone()).zip(straight.iter().copied()).collect();
+        let split = split(&inputs, &crashes, batch);
+        prop_assert_eq!(live.seen(), split.seen());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
 

@@ -14,6 +14,17 @@ pub(super) enum Command {
     Verify(Show),
     /// Write the records to the store while the daemon is stopped
     Replay,
+    /// Records that the store refuses
+    #[command(subcommand)]
+    Quarantine(Quarantine),
+}
+
+#[derive(Subcommand)]
+pub(super) enum Quarantine {
+    /// Show each with the reason
+    List(Show),
+    /// Try them again while the daemon is stopped; what is still refused stays
+    Retry,
 }
 
 #[derive(Args)]
@@ -32,6 +43,8 @@ impl Command {
             }
             Command::Verify(show) => verify(place, &show),
             Command::Replay => replay(place),
+            Command::Quarantine(Quarantine::List(show)) => list(place, &show),
+            Command::Quarantine(Quarantine::Retry) => retry(place),
         }
     }
 }
@@ -40,7 +53,7 @@ fn look(place: &Place) -> Result<Status, Failure> {
     journal::status(&journal::Config::of(&place.load()?.config))
 }
 
-fn as_json(status: &Status) -> Result<(), Failure> {
+fn as_json(status: &impl serde::Serialize) -> Result<(), Failure> {
     let value = serde_json::to_value(status);
     json(&value.map_err(|error| Failure::new(exit::SOFTWARE, error.to_string()))?)
 }
@@ -85,4 +98,29 @@ fn replay(place: &Place) -> Result<(), Failure> {
     let config = journal::Config::of(&desk.config);
     let count = desk.wait(journal::replay_all(desk.store.clone(), &config))?;
     say(format_args!("{count} records are in the store"))
+}
+
+fn list(place: &Place, show: &Show) -> Result<(), Failure> {
+    let config = journal::Config::of(&place.load()?.config);
+    let (kept, unreadable) = journal::quarantined(&config)?;
+    if show.json {
+        as_json(&kept)?;
+    } else {
+        for kept in &kept {
+            let at = jiff::Timestamp::from_millisecond(kept.at_ms).unwrap_or_default();
+            let event = serde_json::to_string(&kept.event).unwrap_or_default();
+            say(format_args!("{at} {}\n  {event}", kept.reason))?;
+        }
+    }
+    if unreadable > 0 {
+        return Err(Failure::new(exit::FAILURE, format!("{unreadable} lines can't be read")));
+    }
+    Ok(())
+}
+
+fn retry(place: &Place) -> Result<(), Failure> {
+    let desk = place.desk()?;
+    let config = journal::Config::of(&desk.config);
+    let (stored, refused) = desk.wait(journal::retry_quarantine(desk.store.clone(), &config))?;
+    say(format_args!("{stored} records are in the store, {refused} are still refused"))
 }

@@ -306,7 +306,7 @@ impl<M: Medium> Log<M> {
     fn run(mut self, orders: &Receiver<Order>) {
         let mut records = Vec::new();
         while let Ok(first) = orders.recv() {
-            let mut position = None;
+            let (mut position, mut stopping) = (None, false);
             for order in std::iter::once(first).chain(orders.try_iter().take(GROUP_MAX)) {
                 match order {
                     Order::Append(record) => records.push(record),
@@ -315,10 +315,7 @@ impl<M: Medium> Log<M> {
                         self.commit(&mut records);
                         self.finish(segment, extent);
                     }
-                    Order::Stop => {
-                        self.commit(&mut records);
-                        return;
-                    }
+                    Order::Stop => stopping = true,
                 }
             }
             self.commit(&mut records);
@@ -326,6 +323,9 @@ impl<M: Medium> Log<M> {
                 && let Err(error) = self.state.folder.keep_position(position)
             {
                 warn!(%error, "the position of the replay was not kept; a restart repeats some of it");
+            }
+            if stopping {
+                return;
             }
         }
     }

@@ -10,10 +10,11 @@
 //! appends all that wait to a `segment` in the journal's `folder`, calls fdatasync and answers.
 //! `replay` brings the log to the store in order; until it is empty every new record goes behind
 //! it. A crash repeats some of the replay, which changes no row. `survey` looks a segment over,
-//! `status` the whole folder. `attempts` are not waited for: what comes too fast is counted.
+//! `status` the whole folder; `by_hand` is for a person. `attempts` are not waited for: what comes too fast is counted.
 
 mod answers;
 mod attempts;
+mod by_hand;
 mod counters;
 mod folder;
 mod lane;
@@ -22,7 +23,7 @@ mod quarantine;
 mod queue;
 mod reboots;
 mod replay;
-mod segment;
+pub mod segment;
 mod spill;
 mod status;
 mod survey;
@@ -37,8 +38,10 @@ use schema::{Attempt, Bounds, Store};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+pub use by_hand::{replay_all, retry_quarantine};
 pub use counters::Counters;
-pub use status::{Segment, Status, replay_all, status};
+pub use quarantine::Kept;
+pub use status::{Segment, Status, quarantined, status};
 
 use crate::accounting::Event;
 use crate::exit::Failure;

@@ -1,12 +1,14 @@
 //! Records that the store refuses, one checksummed JSON line each, kept for a person to look at.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use md5::{Digest, Md5};
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::folder::{create_private, private, sync_directory};
@@ -70,6 +72,31 @@ impl Quarantine {
         }
         Err(io::ErrorKind::StorageFull.into())
     }
+}
+
+/// A line of the quarantine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    pub at_ms: i64,
+    pub reason: String,
+    pub event: Event,
+}
+
+/// What a file holds, and how many of its lines can't be read.
+pub fn read(path: &Path) -> io::Result<(Vec<Kept>, u64)> {
+    let text = fs::read(path)?;
+    let (mut kept, mut unreadable) = (Vec::new(), 0);
+    for line in text.split(|octet| *octet == b'\n').filter(|line| !line.is_empty()) {
+        let parsed = line.split_at_checked(33).and_then(|(sum, json)| {
+            let right = sum.strip_suffix(b" ")? == hex::encode(Md5::digest(json)).as_bytes();
+            serde_json::from_slice(json).ok().filter(|_| right)
+        });
+        match parsed {
+            Some(line) => kept.push(line),
+            None => unreadable += 1,
+        }
+    }
+    Ok((kept, unreadable))
 }
 
 fn line(event: &Event, reason: &str, at_ms: i64) -> String {

@@ -66,13 +66,16 @@ struct Pace {
     reads: u32,
     since: Instant,
     count: u64,
+    /// Why the last batch was not written; said once.
+    error: String,
 }
 
 impl Replay {
     pub async fn run(self) {
         let begun = Instant::now();
         let size = self.batch_max;
-        let mut pace = Pace { size, pause: PAUSE_MIN, reads: 0, since: begun, count: 0 };
+        let error = String::new();
+        let mut pace = Pace { size, pause: PAUSE_MIN, reads: 0, since: begun, count: 0, error };
         loop {
             let way = self.spill.way();
             if way != Way::HandOver && self.stop.said.load(Ordering::Relaxed) {
@@ -162,9 +165,15 @@ impl Replay {
             }
             pace.size = (pace.size * 2).min(self.batch_max);
             pace.pause = PAUSE_MIN;
+            pace.error.clear();
             return;
         };
-        self.spill.turn(&error.to_string());
+        let told = error.to_string();
+        self.spill.turn(&told);
+        if told != pace.error {
+            warn!(error = told, "the store doesn't take what the journal holds; trying again");
+            pace.error = told;
+        }
         if lasted >= self.spill_after || matches!(error, Error::Failed(_)) {
             pace.size = (pace.size / 2).max(1);
         }

@@ -145,6 +145,7 @@ impl Spill {
         }
         self.state.finish_current(&self.orders);
         self.state.records.store(0, Ordering::Relaxed);
+        self.state.trouble.lock().clear();
         *way = Way::Direct;
         self.lanes.iter().for_each(|lane| lane.release());
         info!("the journal is empty: accounting goes to the store again");

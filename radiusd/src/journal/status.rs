@@ -1,22 +1,15 @@
-//! The journal as a person finds it on disk, whether the daemon runs or not; and its replay by hand.
+//! The journal as a person finds it on disk, whether the daemon runs or not.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use schema::Store;
 use serde::Serialize;
 
-use super::answers::{Answers, Waiting};
-use super::folder::{Files, Folder, Position};
-use super::log::{Log, Order, State};
-use super::replay;
+use super::folder::Folder;
+use super::quarantine::{self, Kept};
 use super::segment::Header;
 use super::survey::Survey;
-use super::writer::Writer;
-use super::{Config, Counters, now_ms};
-use crate::exit::{self, Failure};
+use super::{Config, now_ms};
+use crate::exit::Failure;
 
 /// A journal's folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -101,44 +94,15 @@ pub fn status(config: &Config) -> Result<Status, Failure> {
     Ok(status)
 }
 
-/// Writes everything in the journal to the store, as the daemon would; returns how many records.
-pub async fn replay_all(store: Store, config: &Config) -> Result<u64, Failure> {
+/// Every record in quarantine, and how many lines can't be read.
+pub fn quarantined(config: &Config) -> Result<(Vec<Kept>, u64), Failure> {
     let folder = Folder::new(config.directory.clone());
-    if folder.is_locked() {
-        let why = "the daemon is running and replays the journal by itself";
-        return Err(Failure::new(exit::UNAVAILABLE, why));
+    let failed = |error: io::Error| Failure::io(folder.quarantine().display(), &error);
+    let (mut all, mut unreadable) = (Vec::new(), 0);
+    for file in folder.quarantine_files().map_err(failed)? {
+        let (kept, bad) = quarantine::read(&file).map_err(failed)?;
+        all.extend(kept);
+        unreadable += bad;
     }
-    let lock = folder.lock()?;
-    let failed = |error: io::Error| Failure::io(config.directory.display(), &error);
-    let (state, _) = State::open(folder, config.octets_max).map_err(failed)?;
-    let (state, counters) = (Arc::new(state), Arc::<Counters>::default());
-    let writer = Arc::new(Writer::new(store, state.clone(), counters.clone()));
-    let completions = Arc::new(|_: usize, _: Vec<_>| {});
-    let answers = Arc::new(Answers { completions, counters, waiting: Waiting::new(0) });
-    let (orders, received) = crossbeam_channel::unbounded();
-    let thread = Log::new(state.clone(), answers, Files, lock).start(received)?;
-    let mut count = 0;
-    let done = loop {
-        let batch = match state.read(config.batch_max, &orders) {
-            Ok(Some(batch)) => batch,
-            Ok(None) => break Ok(count),
-            Err(error) => break Err(failed(error)),
-        };
-        let position = Position { segment: batch.segment, offset: batch.next };
-        count += batch.events.len() as u64;
-        if let Some(error) = replay::write(writer.clone(), Arc::new(batch.events), 1).await {
-            break Err(error.into());
-        }
-        state.advance(position);
-        // A thread that is gone is noticed when it is joined.
-        let _ = orders.send(Order::Replayed(position));
-    };
-    let _ = orders.send(Order::Stop);
-    let ended = tokio::task::spawn_blocking(move || thread.join());
-    let ended = tokio::time::timeout(Duration::from_secs(60), ended).await;
-    if !matches!(ended, Ok(Ok(Ok(())))) {
-        return Err(Failure::new(exit::SOFTWARE, "the journal's thread has failed"));
-    }
-    state.records.store(0, Ordering::Relaxed);
-    done
+    Ok((all, unreadable))
 }

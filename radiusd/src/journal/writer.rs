@@ -54,9 +54,6 @@ impl Writer {
             }
             outcomes.append(&mut of_run);
         }
-        if let Some(error) = &error {
-            warn!(%error, "accounting records were not written to the store");
-        }
         Batch { outcomes, error }
     }
 

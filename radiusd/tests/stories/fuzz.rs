@@ -12,6 +12,11 @@ use crate::harness::sign;
 use crate::harness::site::{Engine, Site};
 use crate::wire::assert_all_counted;
 
+#[path = "../../proto/fuzz/mutations.rs"]
+mod mutations;
+#[path = "../../fuzz/targets.rs"]
+mod targets;
+
 /// `FUZZ_DATAGRAMS` in the environment asks for more.
 fn datagrams() -> usize {
     std::env::var("FUZZ_DATAGRAMS").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000)
@@ -156,4 +161,27 @@ fn fuzz_what_must_be_dropped_is_not_answered() {
         socket.recv_from(&mut buffer).ok().map(|(length, _)| hex::encode(&buffer[..length]));
     assert_eq!(answer, None);
     assert_all_counted(&daemon);
+}
+
+/// Makes the checks of the first frame right, so that what is behind them is reached.
+fn with_checks(segment: &mut [u8], dice: &mut mutations::Dice) {
+    use radiusd::journal::segment::{HEADER, check};
+    const HEAD: usize = 28;
+    if dice.below(4) == 0 || segment.len() < HEADER + HEAD {
+        return;
+    }
+    let (head, rest) = segment[HEADER..].split_at_mut(HEAD);
+    let next = rest.windows(4).position(|four| four == [0xf7, b'R', b'J', 0xf7]);
+    let content = &rest[..next.unwrap_or(rest.len())];
+    head[..4].copy_from_slice(&[0xf7, b'R', b'J', 0xf7]);
+    head[4..8].copy_from_slice(&(content.len() as u32).to_le_bytes());
+    let body = check::<8>(&[content]);
+    head[20..28].copy_from_slice(&body);
+    let sum = check::<4>(&[&head[..16], &body]);
+    head[16..20].copy_from_slice(&sum);
+}
+
+#[test]
+fn fuzz_segment() {
+    mutations::run("segment", targets::segment, with_checks);
 }

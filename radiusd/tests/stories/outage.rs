@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::{SocketAddr, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -12,11 +12,11 @@ use nix::unistd::Pid;
 use proto::Secret;
 
 use crate::harness::ask::{Ask, now};
-use crate::harness::daemon::{Daemon, Settings};
+use crate::harness::daemon::{self, Daemon, Settings, text};
 use crate::harness::nas::SECRET;
 use crate::harness::postgres::Cluster;
-use crate::harness::scratch::{self, until};
-use crate::harness::site::ZONE;
+use crate::harness::scratch::{self, Process, until};
+use crate::harness::site::{Engine, Site, ZONE};
 use crate::harness::sql::Sql;
 
 const STEPS: usize = 4;
@@ -124,14 +124,22 @@ fn all_there(sql: &mut Sql, sessions: usize) {
     }
 }
 
-fn drained(daemon: &Daemon) {
-    until("the journal to be empty", PATIENCE, || {
-        let metrics = daemon.metrics();
-        let empty = ["records", "spilling"]
-            .iter()
-            .all(|name| metrics.get(&format!("radiusd_journal_{name}")) == Some(&0.0));
-        empty.then_some(())
+/// Until `COMMIT`. The daemon may still be building an index, which makes a deadlock.
+fn lock_sessions(sql: &mut Sql) {
+    until("the lock", PATIENCE, || {
+        let locked = sql.try_rows("BEGIN; LOCK TABLE radacct IN ACCESS EXCLUSIVE MODE");
+        if locked.is_err() {
+            sql.rows("ROLLBACK");
+        }
+        locked.ok()
     });
+}
+
+/// `radiusd journal …` beside the daemon of this directory.
+fn journal(directory: &Path, args: &[&str]) -> (i32, String, String) {
+    let file = directory.join("radiusd.toml");
+    let config = file.to_str().expect("a path of text");
+    daemon::run(&[&["journal"], args, &["--config", config]].concat())
 }
 
 /// A cluster of its own, to be stopped.
@@ -171,6 +179,10 @@ impl Outage {
         self.server = Some(self.cluster.serve());
     }
 
+    fn journal(&self, args: &[&str]) -> (i32, String, String) {
+        journal(&self.directory, args)
+    }
+
     fn sql(&self) -> Sql {
         Sql::postgres(&self.url)
     }
@@ -194,7 +206,7 @@ fn a_store_stopped_amid_accounting_costs_no_record() {
         assert!(health.contains("records wait for the store"), "{health}");
         outage.back();
     });
-    drained(&daemon);
+    daemon.until_journal_is_empty();
     assert!(daemon.metric("radiusd_journal_journalled_total") > 1_000.0);
     assert!(daemon.metric("radiusd_journal_replayed_total") > 1_000.0);
     assert_eq!(daemon.metric("radiusd_journal_not_stored_total"), 0.0);
@@ -206,4 +218,278 @@ fn a_store_stopped_amid_accounting_costs_no_record() {
     let left = outage.directory.join("journal").read_dir().expect("a journal").flatten();
     let left: HashSet<_> = left.map(|file| file.file_name()).collect();
     assert_eq!(left, HashSet::from(["lock".into(), "position".into()]), "segments are removed");
+}
+
+/// Killed while the store is away, and again in the middle of the replay.
+#[test]
+fn killed_in_the_outage_and_in_the_replay_no_record_is_lost_or_doubled() {
+    let mut outage = Outage::new();
+    let daemon = outage.start();
+    reporting(daemon.acct(), 1_000, |answered| {
+        reach(answered, 500);
+        outage.away();
+        reach(answered, 2_000);
+        daemon.kill();
+        outage.back();
+        outage.settings.set("accounting.batch_max", "3");
+        for round in 0..3 {
+            let daemon = outage.start();
+            until("some of the replay", PATIENCE, || {
+                (daemon.metric("radiusd_journal_replayed_total") > 30.0).then_some(())
+            });
+            daemon.kill();
+            let (code, out, error) = outage.journal(&["status", "--json"]);
+            assert_eq!(code, 0, "{error}");
+            let status: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+            assert!(status["records"].as_u64() > Some(0), "round {round}: {out}");
+            assert_eq!(status["in_use"], false);
+        }
+        outage.settings.unset("accounting.batch_max");
+        let daemon = outage.start();
+        reach(answered, 4_000);
+        daemon.until_journal_is_empty();
+        all_there(&mut outage.sql(), 1_000);
+    });
+}
+
+/// A daemon that stops while the store hangs: what it takes until then is in the journal.
+#[test]
+fn a_stop_while_the_store_hangs_keeps_what_is_under_way() {
+    let mut outage = Outage::new();
+    outage.settings.set("accounting.spill_after", "\"3s\"");
+    let daemon = outage.start();
+    let mut sql = outage.sql();
+    lock_sessions(&mut sql);
+    let to = daemon.acct();
+    let waiting = std::thread::spawn(move || {
+        let mut nas = crate::harness::nas::Nas::new(to);
+        (nas.tries, nas.timeout) = (1, Duration::from_secs(30));
+        nas.ask(&event(0, 3)).is_some()
+    });
+    until("the record to wait", PATIENCE, || {
+        (daemon.metric("radiusd_journal_queued") == 1.0).then_some(())
+    });
+    let status = daemon.stop();
+    assert!(status.success(), "{status}");
+    assert!(waiting.join().expect("no panic"), "answered before the end");
+    sql.rows("COMMIT");
+    let (code, out, error) = outage.journal(&["replay"]);
+    assert_eq!((code, out.trim()), (0, "1 records are in the store"), "{error}");
+    all_there(&mut sql, 1);
+    let (_, out, _) = outage.journal(&["status"]);
+    assert!(out.starts_with("0 records"), "{out}");
+}
+
+/// The table is locked: accounting is acknowledged from the journal, logins don't notice, and a
+/// retransmission of what waits is dropped.
+#[test]
+fn a_store_that_hangs_delays_neither_accounting_nor_logins() {
+    let mut outage = Outage::new();
+    outage.settings.set("accounting.spill_after", "\"2s\"");
+    let mut sql = outage.sql();
+    sql.rows(
+        "INSERT INTO radcheck (username, attribute, op, value) \
+         VALUES ('bob', 'Cleartext-Password', ':=', 'hello')",
+    );
+    let daemon = outage.start();
+    let login = Ask::pap("bob", "hello");
+    assert!(daemon.nas().ask(&login).is_some_and(|answer| answer.is_accept()));
+    lock_sessions(&mut sql);
+    let mut nas = daemon.accounting_nas();
+    let packet = event(0, 3).encode(7, 7, &nas.secret);
+    (0..4).for_each(|_| nas.send(&packet));
+    (nas.tries, nas.timeout) = (1, Duration::from_secs(30));
+    assert!(nas.exchange(&packet).is_some());
+    let ignored = "radiusd_datagrams_total{outcome=\"duplicate-ignored\"}";
+    assert_eq!(daemon.metrics()[ignored], 4.0);
+    for session in 1..50 {
+        assert!(nas.ask(&event(session, 3)).is_some());
+        assert!(daemon.nas().ask(&login).is_some_and(|answer| answer.is_accept()));
+    }
+    assert_eq!(daemon.metric("radiusd_journal_records"), 50.0);
+    sql.rows("COMMIT");
+    daemon.until_journal_is_empty();
+    all_there(&mut sql, 50);
+}
+
+/// Another program holds the file for longer than anybody waits.
+#[test]
+fn a_locked_sqlite_file_costs_no_record() {
+    let mut site = Site::new(Engine::Sqlite);
+    let daemon = site.start();
+    reporting(daemon.acct(), 500, |answered| {
+        reach(answered, 500);
+        site.sql.rows("BEGIN EXCLUSIVE");
+        reach(answered, 1_500);
+        site.sql.rows("COMMIT");
+    });
+    daemon.until_journal_is_empty();
+    assert!(daemon.metric("radiusd_journal_journalled_total") > 500.0);
+    all_there(&mut site.sql, 500);
+}
+
+/// No file may grow, as on a full disk: what the store can't take goes to the journal, whose
+/// segments meet the same limit one after the other.
+#[test]
+fn a_sqlite_store_that_can_not_grow_costs_no_record() {
+    let mut site = Site::new(Engine::Sqlite);
+    let database = std::fs::metadata(site.directory.join("radiusd.db")).expect("a store").len();
+    let limit = |process: Process| process.with_files_up_to(database + 200_000);
+    let mut daemon = Daemon::launch_as(&site.directory, &site.settings, limit);
+    daemon.until_ready();
+    reporting(daemon.acct(), 1_000, |_| {});
+    assert!(daemon.metric("radiusd_journal_journalled_total") > 500.0);
+    assert!(daemon.metric("radiusd_journal_records") > 0.0);
+    daemon.kill();
+    let daemon = site.start();
+    daemon.until_journal_is_empty();
+    all_there(&mut site.sql, 1_000);
+}
+
+/// The journal's limit is reached: unanswered and counted, until there is room again.
+#[test]
+fn a_full_journal_leaves_records_unanswered() {
+    let mut outage = Outage::new();
+    outage.settings.set("accounting.journal_max_bytes", "65536");
+    let daemon = outage.start();
+    let mut nas = daemon.accounting_nas();
+    assert!(nas.ask(&event(0, 3)).is_some());
+    outage.away();
+    nas.tries = 1;
+    let answered = (1..200).take_while(|session| nas.ask(&event(*session, 3)).is_some()).count();
+    assert!((20..150).contains(&answered), "{answered}");
+    assert!(daemon.metric("radiusd_journal_journal_full_total") > 0.0);
+    let (_, health) = daemon.get("/health/ready").expect("health");
+    assert!(health.contains("takes no records: full"), "{health}");
+    outage.back();
+    daemon.until_journal_is_empty();
+    all_there(&mut outage.sql(), answered + 1);
+    assert!(nas.ask(&event(answered + 1, 3)).is_some());
+    let (_, health) = daemon.get("/health/ready").expect("health");
+    assert!(!health.contains("takes no records"), "{health}");
+}
+
+/// A segment reaches the limit that the kernel sets for a file, as on a disk that is full: the
+/// records go to the next one.
+#[test]
+fn a_write_that_fails_is_made_good_in_a_new_segment() {
+    let mut outage = Outage::new();
+    let limit = |process: Process| process.with_files_up_to(40_000);
+    let mut daemon = Daemon::launch_as(&outage.directory, &outage.settings, limit);
+    daemon.until_ready();
+    outage.away();
+    let mut nas = daemon.accounting_nas();
+    for session in 0..300 {
+        assert!(nas.ask(&event(session, 3)).is_some());
+    }
+    let (_, out, _) = outage.journal(&["verify", "--json"]);
+    let status: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    assert!(status["segments"].as_array().is_some_and(|all| all.len() > 2), "{out}");
+    assert_eq!(status["records"], 300);
+    outage.back();
+    daemon.until_journal_is_empty();
+    all_there(&mut outage.sql(), 300);
+}
+
+/// What the start makes of damage: all that can be read is replayed, the rest is shown.
+#[test]
+fn damage_is_shown_and_costs_no_neighbour() {
+    let mut outage = Outage::new();
+    let daemon = outage.start();
+    outage.away();
+    let mut nas = daemon.accounting_nas();
+    for session in 0..20 {
+        assert!(nas.ask(&event(session, 3)).is_some());
+    }
+    let refused = outage.journal(&["replay"]);
+    assert_eq!(refused.0, 69, "{refused:?}");
+    daemon.kill();
+    let segment = outage.directory.join("journal/000000000001.segment");
+    let mut octets = std::fs::read(&segment).expect("a segment");
+    let mode = std::fs::metadata(&segment).expect("a segment").permissions();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o600);
+    // In the middle of record 10, and the last one torn.
+    let at = octets.len() / 2;
+    octets[at] ^= 1;
+    octets.truncate(octets.len() - 3);
+    std::fs::write(&segment, &octets).expect("a segment");
+    let (code, out, said) = outage.journal(&["verify"]);
+    assert_eq!(code, 1, "{out}{said}");
+    assert!(out.contains("18 records"), "{out}");
+    outage.back();
+    let daemon = outage.start();
+    daemon.until_journal_is_empty();
+    assert_eq!(daemon.metric("radiusd_journal_damaged_segments"), 1.0);
+    let (_, health) = daemon.get("/health/ready").expect("health");
+    assert!(health.contains("1 damaged segments"), "{health}");
+    assert_eq!(outage.sql().number("SELECT count(*) FROM radacct"), 18);
+    let kept = outage.directory.join("journal/damaged/000000000001.segment");
+    assert_eq!(std::fs::read(kept).expect("kept aside"), octets);
+    let (code, out, _) = outage.journal(&["verify"]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("1 damaged segments"), "{out}");
+}
+
+#[test]
+fn two_daemons_never_share_a_journal() {
+    let site = Site::new(Engine::Sqlite);
+    let _daemon = site.start();
+    let mut other = Settings::new(&site.directory, "sqlite:/nowhere", ZONE);
+    let file = site.directory.join("radiusd.db");
+    other.set("store.url", &text(&format!("sqlite:{}", file.display())));
+    let mut second = Daemon::launch(&scratch::directory("second"), &other);
+    let status = second.wait(Duration::from_secs(60));
+    assert_eq!(status.code(), Some(69), "{}", second.log());
+    assert!(second.log().contains("another radiusd is using the journal"), "{}", second.log());
+}
+
+/// Not there when it is needed: unanswered and said so; there again: used.
+#[test]
+fn a_journal_that_can_not_be_written_is_tried_again() {
+    let mut outage = Outage::new();
+    let daemon = outage.start();
+    outage.away();
+    let (journal, aside) = (outage.directory.join("journal"), outage.directory.join("aside"));
+    std::fs::rename(&journal, &aside).expect("a journal");
+    std::fs::write(&journal, "in the way").expect("a file");
+    let mut nas = daemon.accounting_nas().impatient();
+    assert_eq!(nas.ask(&event(0, 3)), None);
+    assert!(daemon.metric("radiusd_journal_journal_failed_total") > 0.0);
+    std::fs::remove_file(&journal).expect("a file");
+    std::fs::rename(&aside, &journal).expect("a journal");
+    assert!(nas.ask(&event(0, 3)).is_some());
+    outage.back();
+    daemon.until_journal_is_empty();
+    all_there(&mut outage.sql(), 1);
+}
+
+/// Set aside, shown, tried again by hand, and in the store once it takes them.
+#[test]
+fn what_the_store_refuses_can_be_tried_again() {
+    let mut site = Site::new(Engine::Postgres);
+    site.sql.rows("ALTER TABLE radacct ADD CONSTRAINT odd CHECK (username <> 'user7')");
+    let daemon = site.start();
+    let mut nas = daemon.accounting_nas();
+    for session in 0..10 {
+        assert!(nas.ask(&event(session, 3)).is_some());
+    }
+    assert_eq!(daemon.metric("radiusd_journal_quarantine_records"), 1.0);
+    let (_, health) = daemon.get("/health/ready").expect("health");
+    assert!(health.contains("1 records that the store refuses"), "{health}");
+    let (code, out, _) = journal(&site.directory, &["quarantine", "list"]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("23514") && out.contains("user7"), "{out}");
+    let (code, _, said) = journal(&site.directory, &["quarantine", "retry"]);
+    assert_eq!(code, 69, "{said}");
+    assert!(said.contains("the daemon is running"), "{said}");
+    assert!(daemon.stop().success());
+    let retry = || journal(&site.directory, &["quarantine", "retry"]);
+    let (code, out, said) = retry();
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(out, "0 records are in the store, 1 are still refused\n");
+    site.sql.rows("ALTER TABLE radacct DROP CONSTRAINT odd");
+    assert_eq!(retry().1, "1 records are in the store, 0 are still refused\n");
+    all_there(&mut site.sql, 10);
+    let (_, out, _) = journal(&site.directory, &["status"]);
+    assert!(out.contains("\n0 records that the store refuses"), "{out}");
 }

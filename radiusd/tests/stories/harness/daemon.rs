@@ -154,6 +154,16 @@ impl Daemon {
         metrics.iter().filter(|(sample, _)| of_name(sample)).map(|(_, value)| value).sum()
     }
 
+    /// What was acknowledged is in the store.
+    pub fn until_journal_is_empty(&self) {
+        until("the journal to be empty", Duration::from_secs(120), || {
+            let metrics = self.metrics();
+            let is_none =
+                |name: &str| metrics.get(&format!("radiusd_journal_{name}")) == Some(&0.0);
+            ["records", "spilling"].into_iter().all(is_none).then_some(())
+        });
+    }
+
     /// Resident memory now.
     pub fn rss_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));

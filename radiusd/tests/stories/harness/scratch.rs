@@ -108,6 +108,19 @@ impl Process {
         self
     }
 
+    /// A write beyond so many octets of a file fails, as on a full disk.
+    pub fn with_files_up_to(mut self, octets: u64) -> Process {
+        let mut command = Command::new("sh");
+        // In blocks of 512; the signal would end the process.
+        let script = "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"";
+        command.args(["-c", script, &(octets / 512).to_string()]);
+        command.arg(self.command.get_program()).args(self.command.get_args());
+        let envs = self.command.get_envs();
+        command.envs(envs.filter_map(|(name, value)| Some((name, value?))));
+        self.command = command;
+        self
+    }
+
     /// What it prints goes to this file.
     pub fn spawn_logged(mut self, log: &Path) -> Child {
         let log = fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
