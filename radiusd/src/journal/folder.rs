@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::segment;
 use crate::exit::{self, Failure};
@@ -61,14 +62,18 @@ impl Folder {
         let mut options = private();
         let file = options.create(true).append(true).open(self.path.join("lock"));
         let file = file.map_err(|error| failed(&error))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Lock { file }),
-            Err(TryLockError::WouldBlock) => Err(Failure::new(
-                exit::UNAVAILABLE,
-                format!("another radiusd is using the journal {}", self.path.display()),
-            )),
-            Err(TryLockError::Error(error)) => Err(failed(&error)),
+        // Who only looks (`is_locked`) holds it for a moment.
+        for _ in 0..20 {
+            match file.try_lock() {
+                Ok(()) => return Ok(Lock { file }),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(25)),
+                Err(TryLockError::Error(error)) => return Err(failed(&error)),
+            }
         }
+        Err(Failure::new(
+            exit::UNAVAILABLE,
+            format!("another radiusd is using the journal {}", self.path.display()),
+        ))
     }
 
     /// Whether a running process holds the lock.
@@ -122,12 +127,14 @@ impl Folder {
         let (from, to) =
             (self.segment(number), self.damaged().join(format!("{number:012}.segment")));
         match fs::hard_link(&from, &to) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                fs::copy(&from, &to).map(drop)
+                fs::copy(&from, &to)?;
+                File::open(&to)?.sync_all()?;
             }
-            other => other,
+            other => other?,
         }
+        sync_directory(&self.damaged())
     }
 
     /// How many damaged segments are kept.

@@ -169,6 +169,9 @@ impl State {
                 continue;
             }
             let (events, next, bad) = self.read_segment(segment, extent, most)?;
+            if next == extent.offset {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
             if bad > 0 {
                 self.found_damage(segment);
             }
@@ -280,6 +283,8 @@ pub struct Log<M> {
     medium: M,
     current: Option<Current>,
     buffer: Vec<u8>,
+    /// The position can't be written; said once.
+    forgets: bool,
     #[expect(dead_code, reason = "kept as long as anything may be written")]
     lock: Lock,
 }
@@ -293,7 +298,7 @@ struct Current {
 
 impl<M: Medium> Log<M> {
     pub fn new(state: Arc<State>, answers: Arc<Answers>, medium: M, lock: Lock) -> Log<M> {
-        Log { state, answers, medium, current: None, buffer: Vec::new(), lock }
+        Log { state, answers, medium, current: None, buffer: Vec::new(), forgets: false, lock }
     }
 
     pub fn start(self, orders: Receiver<Order>) -> Result<std::thread::JoinHandle<()>, Failure> {
@@ -319,15 +324,21 @@ impl<M: Medium> Log<M> {
                 }
             }
             self.commit(&mut records);
-            if let Some(position) = position
-                && let Err(error) = self.state.folder.keep_position(position)
-            {
-                warn!(%error, "the position of the replay was not kept; a restart repeats some of it");
+            if let Some(position) = position {
+                self.keep(position);
             }
             if stopping {
                 return;
             }
         }
+    }
+
+    fn keep(&mut self, position: Position) {
+        let kept = self.state.folder.keep_position(position);
+        if let (Err(error), false) = (&kept, self.forgets) {
+            warn!(%error, "the position of the replay is not kept; a restart repeats some of it");
+        }
+        self.forgets = kept.is_err();
     }
 
     /// Writes what has come and answers it.

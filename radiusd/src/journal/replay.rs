@@ -68,6 +68,8 @@ struct Pace {
     count: u64,
     /// Why the last batch was not written; said once.
     error: String,
+    /// How many transactions at once.
+    shards: usize,
 }
 
 impl Replay {
@@ -75,7 +77,8 @@ impl Replay {
         let begun = Instant::now();
         let size = self.batch_max;
         let error = String::new();
-        let mut pace = Pace { size, pause: PAUSE_MIN, reads: 0, since: begun, count: 0, error };
+        let (pause, shards) = (PAUSE_MIN, self.shards);
+        let mut pace = Pace { size, pause, reads: 0, since: begun, count: 0, error, shards };
         loop {
             let way = self.spill.way();
             if way != Way::HandOver && self.stop.said.load(Ordering::Relaxed) {
@@ -137,7 +140,7 @@ impl Replay {
         let count = batch.events.len();
         let (segment, next) = (batch.segment, batch.next);
         let events = Arc::new(batch.events);
-        let write = write(Arc::clone(&self.writer), Arc::clone(&events), self.shards);
+        let write = write(Arc::clone(&self.writer), Arc::clone(&events), pace.shards);
         // A panic in here must not end the replay for good.
         let mut writing = tokio::spawn(write);
         let written = tokio::select! {
@@ -147,6 +150,7 @@ impl Replay {
                 writing.await
             }
         };
+        let panicked = written.is_err();
         let error = match written {
             Ok(None) => None,
             Ok(Some(error)) => Some(error),
@@ -166,6 +170,7 @@ impl Replay {
             pace.size = (pace.size * 2).min(self.batch_max);
             pace.pause = PAUSE_MIN;
             pace.error.clear();
+            pace.shards = self.shards;
             return;
         };
         let told = error.to_string();
@@ -174,8 +179,11 @@ impl Replay {
             warn!(error = told, "the store doesn't take what the journal holds; trying again");
             pace.error = told;
         }
-        if lasted >= self.spill_after || matches!(error, Error::Failed(_)) {
+        if panicked || lasted >= self.spill_after {
             pace.size = (pace.size / 2).max(1);
+        } else if matches!(error, Error::Failed(_)) {
+            // With others beside it a record that fails by itself is found (see `writer`).
+            (pace.size, pace.shards) = (self.batch_max, 1);
         }
         self.rest(pace).await;
     }

@@ -300,6 +300,21 @@ fn a_position_saves_work_and_is_never_needed() {
     }
 }
 
+/// Gone under our feet: an error each time, never an endless search; and then given up.
+#[test]
+fn a_segment_that_shrank_is_given_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let rig = Rig::open(&directory.path().join("journal"), LARGE);
+    rig.append_each(0..3);
+    let segment = rig.folder.segment(1);
+    fs::OpenOptions::new().write(true).open(&segment).unwrap().set_len(16).unwrap();
+    assert!(rig.state.read(3, &rig.orders).is_err());
+    rig.state.give_up_first(&rig.orders);
+    assert_eq!(rig.state.damaged.load(Ordering::Relaxed), 1);
+    assert_eq!(stored(&rig.append_each(3..4)), [3]);
+    assert_eq!(rig.read(), [3]);
+}
+
 #[test]
 fn two_never_share_a_folder() {
     let directory = tempfile::tempdir().unwrap();

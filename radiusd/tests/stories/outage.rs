@@ -493,3 +493,26 @@ fn what_the_store_refuses_can_be_tried_again() {
     let (_, out, _) = journal(&site.directory, &["status"]);
     assert!(out.contains("\n0 records that the store refuses"), "{out}");
 }
+
+/// An error that says nothing of its cause: it goes round by the journal and is found there, since
+/// its neighbours succeed.
+#[test]
+fn a_record_that_fails_for_no_known_reason_does_not_block_the_others() {
+    let mut site = Site::new(Engine::Postgres);
+    site.sql.rows(
+        "CREATE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         IF NEW.username = 'user7' THEN RAISE 'odd' USING ERRCODE = 'XX000'; END IF; \
+         RETURN NEW; END $$; \
+         CREATE TRIGGER odd BEFORE INSERT ON radacct FOR EACH ROW EXECUTE FUNCTION odd()",
+    );
+    let daemon = site.start();
+    let mut nas = daemon.accounting_nas();
+    for session in [0, 1, 7, 2, 3] {
+        assert!(nas.ask(&event(session, 3)).is_some(), "{session}");
+    }
+    daemon.until_journal_is_empty();
+    assert_eq!(daemon.metric("radiusd_journal_quarantine_records"), 1.0);
+    all_there(&mut site.sql, 4);
+    let (_, out, _) = journal(&site.directory, &["quarantine", "list"]);
+    assert!(out.contains("XX000") && out.contains("user7"), "{out}");
+}
