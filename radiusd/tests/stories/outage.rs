@@ -7,14 +7,12 @@ use std::process::Child;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use proto::Secret;
 
 use crate::harness::ask::{Ask, now};
 use crate::harness::daemon::{self, Daemon, Settings, text};
 use crate::harness::nas::SECRET;
-use crate::harness::postgres::Cluster;
+use crate::harness::postgres::{self, Cluster};
 use crate::harness::scratch::{self, Process, until};
 use crate::harness::site::{Engine, Site, ZONE};
 use crate::harness::sql::Sql;
@@ -169,10 +167,9 @@ impl Outage {
 
     /// At once, without a checkpoint.
     fn away(&mut self) {
-        let Some(mut server) = self.server.take() else { return };
-        let pid = Pid::from_raw(i32::try_from(server.id()).expect("a pid"));
-        kill(pid, Signal::SIGQUIT).expect("PostgreSQL");
-        server.wait().expect("PostgreSQL");
+        if let Some(server) = self.server.take() {
+            postgres::end(server);
+        }
     }
 
     fn back(&mut self) {

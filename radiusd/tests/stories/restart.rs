@@ -240,15 +240,13 @@ fn a_store_that_goes_away_and_returns() {
     let login = Ask::pap("bob", "hello");
     assert!(daemon.nas().ask(&login).is_some_and(|answer| answer.is_accept()));
     assert!(daemon.accounting_nas().ask(&start_of(1)).is_some());
-    let mut server = server;
-    server.kill().expect("PostgreSQL");
-    server.wait().expect("PostgreSQL");
+    postgres::end(server);
     let known = daemon.nas().ask(&login).expect("an answer from memory");
     assert!(known.is_accept());
     let unknown = daemon.nas().impatient().ask(&Ask::pap("eve", "hello"));
     assert_eq!(unknown, None, "silence, so that the NAS asks another server");
     assert!(daemon.accounting_nas().ask(&start_of(2)).is_some(), "from the journal");
-    let mut server = until("PostgreSQL again", Duration::from_secs(60), || Some(cluster.serve()));
+    let server = cluster.serve();
     let eve = Ask::pap("eve", "hello");
     until("logins again", Duration::from_secs(30), || {
         daemon.nas().impatient().ask(&eve).filter(|answer| answer.is_accept())
@@ -265,8 +263,7 @@ fn a_store_that_goes_away_and_returns() {
         (all == [1, 1, 1]).then_some(())
     });
     drop(daemon);
-    server.kill().expect("PostgreSQL");
-    server.wait().expect("PostgreSQL");
+    postgres::end(server);
 }
 
 #[test]

@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use std::{fs, io};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use super::scratch::{self, Process, until};
 use super::sql::Sql;
 
@@ -107,6 +110,14 @@ impl Cluster {
         });
         name
     }
+}
+
+/// Ends a server and all that serve for it, at once and without a checkpoint. (If only the first
+/// process is killed, the others answer for a while.)
+pub fn end(mut server: Child) {
+    let pid = Pid::from_raw(i32::try_from(server.id()).expect("a pid"));
+    kill(pid, Signal::SIGQUIT).expect("PostgreSQL");
+    server.wait().expect("PostgreSQL");
 }
 
 fn path(path: &Path) -> &str {
