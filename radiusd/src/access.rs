@@ -78,19 +78,21 @@ pub fn next(
     waiting: &mut Waiting,
     buffer: &mut Vec<u8>,
 ) -> Next {
+    if shared.roster.is_stale(exchange.received) {
+        return Next::Silence(Outcome::StoreAway);
+    }
     let name = exchange.packet.find(USER_NAME).unwrap_or_default();
     if waiting.user.is_none() && !name.is_empty() {
         match shared.roster.users.find(name, exchange.received) {
             Found::Known(known) => waiting.user = Some(known),
-            Found::Doubtful(known) if waiting.away => waiting.user = Some(known),
+            Found::Doubtful(known) if waiting.away || shared.roster.is_away() => {
+                waiting.user = Some(known);
+            }
             _ if waiting.away || waiting.rounds > ROUNDS_MAX => {
                 return Next::Silence(Outcome::StoreAway);
             }
             _ => return Next::Fetch(What::User(name.into())),
         }
-    }
-    if shared.roster.is_stale(exchange.received) {
-        return Next::Silence(Outcome::StoreAway);
     }
     let user = waiting.user.as_ref().and_then(|known| known.policy.as_deref());
     let groups = shared.roster.groups();

@@ -38,18 +38,23 @@ impl mgmt::Daemon for Control {
     fn health(&self) -> Health {
         let now = Instant::now();
         let shared = &self.shared;
-        let store = match (shared.fetcher.is_away(), shared.roster.is_stale(now)) {
-            (false, false) => part("store", mgmt::State::Ok, String::new()),
-            (true, false) => part(
+        let roster = &shared.roster;
+        let store = match (roster.users.silence(now), roster.is_stale(now), roster.is_away()) {
+            (None, ..) => part(
+                "store",
+                mgmt::State::Down,
+                "not reached since the start: no user is answered".into(),
+            ),
+            (Some(silence), true, _) => {
+                let detail = format!("not heard for {} s: no user is answered", silence.as_secs());
+                part("store", mgmt::State::Down, detail)
+            }
+            (_, false, true) => part(
                 "store",
                 mgmt::State::Degraded,
                 "away: users that are not in memory stay unanswered".into(),
             ),
-            (_, true) => part(
-                "store",
-                mgmt::State::Down,
-                format!("not heard for {} s", shared.roster.users.silence(now).as_secs()),
-            ),
+            (_, false, false) => part("store", mgmt::State::Ok, String::new()),
         };
         let restarts = shared.metrics.totals().restarts;
         let workers = match restarts {

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use dictionaries::Dictionary;
@@ -12,16 +11,21 @@ use jiff::tz::TimeZone;
 use schema::{Error, Store, UserRows};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
 
 use crate::duplicates::Ticket;
 use crate::policy::{
     Answers, Ask, Direction, Need, OpenSessions, UserPolicy, compile_user, lookup_names,
 };
-use crate::roster::{Known, Mark, Roster};
+use crate::roster::{Found, Known, Mark, Roster};
 use crate::server::{Mailbox, Message};
 
 /// Users asked for in one query at most.
 const USERS_A_QUERY: usize = 64;
+/// How long an answer of the store is waited for: a NAS has a few seconds, and another server.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The same, once the store does not answer.
+const IMPATIENCE: Duration = Duration::from_millis(50);
 
 /// What an Access-Request waits for.
 pub enum What {
@@ -77,7 +81,6 @@ struct Source {
     roster: Arc<Roster>,
     dictionary: Arc<Dictionary>,
     zone: TimeZone,
-    away: AtomicBool,
     /// Bounds the passwords checked at once, so that they leave a core to everybody else.
     slow: Semaphore,
     hosts: Hosts,
@@ -101,18 +104,12 @@ impl Fetcher {
             roster,
             dictionary,
             zone,
-            away: AtomicBool::new(false),
             slow: Semaphore::new(slow),
             hosts: Hosts::default(),
         });
         let (users, wanted) = mpsc::channel(65_536);
         runtime.spawn(users_loop(wanted, Arc::clone(&source), queries, mailboxes.clone()));
         Fetcher { users, runtime, source, mailboxes }
-    }
-
-    /// Whether the store was away when it was last asked.
-    pub fn is_away(&self) -> bool {
-        self.source.away.load(Ordering::Relaxed)
     }
 
     /// Asks; the answer comes by the worker's mailbox. False when too much is asked already.
@@ -139,23 +136,50 @@ async fn users_loop(
     mailboxes: Vec<Mailbox<Message>>,
 ) {
     let slots = Arc::new(Semaphore::new(queries.max(1)));
-    while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+    loop {
+        let patience = if source.roster.is_away() { IMPATIENCE } else { PATIENCE };
+        let slot = timeout(patience, Arc::clone(&slots).acquire_owned()).await;
         let mut batch = Vec::with_capacity(USERS_A_QUERY);
+        let Ok(slot) = slot else {
+            // Every query hangs: nobody is to wait behind them.
+            while let Ok(one) = wanted.try_recv() {
+                batch.push(one);
+            }
+            if !batch.is_empty() {
+                source.roster.missed(&LATE);
+                tell(&mailboxes, &batch, None);
+            }
+            continue;
+        };
         if wanted.recv_many(&mut batch, USERS_A_QUERY).await == 0 {
             return;
         }
         let (source, mailboxes) = (Arc::clone(&source), mailboxes.clone());
         tokio::spawn(async move {
             let names: Vec<&[u8]> = batch.iter().map(|one| &*one.name).collect();
-            let known = source.users(&names).await;
-            for (index, one) in batch.iter().enumerate() {
-                let user = known.as_ref().and_then(|known| known.get(index).cloned());
-                if let Some(mailbox) = mailboxes.get(one.worker) {
-                    mailbox.send(Message::Fetched(one.ticket, Fetched::User(user)));
+            let mut query = std::pin::pin!(source.users(&names));
+            match timeout(PATIENCE, &mut query).await {
+                Ok(known) => tell(&mailboxes, &batch, known.as_deref()),
+                Err(_) => {
+                    source.roster.missed(&LATE);
+                    tell(&mailboxes, &batch, None);
+                    // It goes on: a connection that is left in mid-answer is lost.
+                    query.await;
                 }
             }
             drop(slot);
         });
+    }
+}
+
+const LATE: &str = "no answer in time";
+
+fn tell(mailboxes: &[Mailbox<Message>], batch: &[UserWanted], known: Option<&[Arc<Known>]>) {
+    for (index, one) in batch.iter().enumerate() {
+        let user = known.and_then(|known| known.get(index).cloned());
+        if let Some(mailbox) = mailboxes.get(one.worker) {
+            mailbox.send(Message::Fetched(one.ticket, Fetched::User(user)));
+        }
     }
 }
 
@@ -185,25 +209,37 @@ impl Source {
         compile_user(rows, &self.dictionary, &self.zone)
     }
 
-    /// Remembers whether the store is away; logs the change once.
+    /// What the store says, none when it is away. Remembers which.
     fn told<T>(&self, result: Result<T, Error>) -> Option<T> {
         match result {
             Ok(value) => {
-                if self.away.swap(false, Ordering::Relaxed) {
-                    tracing::info!("the store answers again");
-                }
+                self.roster.answered();
                 Some(value)
             }
             Err(error) => {
-                if !self.away.swap(true, Ordering::Relaxed) {
-                    tracing::error!(%error, "the store does not answer");
-                }
+                self.roster.missed(&error);
                 None
             }
         }
     }
 
-    async fn satisfy(&self, needs: Vec<Need>) -> Option<Vec<Answer>> {
+    /// Asks and waits for as long as a request can. The question goes on by itself: a connection
+    /// that is left in mid-answer is lost.
+    async fn asked<T: Send + 'static>(
+        &self,
+        question: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Option<T> {
+        match timeout(PATIENCE, tokio::spawn(question)).await {
+            Ok(Ok(result)) => self.told(result),
+            Ok(Err(_)) => None,
+            Err(_) => {
+                self.roster.missed(&LATE);
+                None
+            }
+        }
+    }
+
+    async fn satisfy(self: &Arc<Self>, needs: Vec<Need>) -> Option<Vec<Answer>> {
         let mut answers = Vec::with_capacity(needs.len());
         for need in needs {
             answers.push(self.one(need).await?);
@@ -211,18 +247,17 @@ impl Source {
         Some(answers)
     }
 
-    async fn one(&self, need: Need) -> Option<Answer> {
+    async fn one(self: &Arc<Self>, need: Need) -> Option<Answer> {
         Some(match need {
             Need::Profile(name) => {
-                let known = self.users(&[name.as_bytes()]).await?;
-                let policy = known.first().and_then(|known| known.policy.clone());
+                let policy = self.profile(&name).await?.policy.clone();
                 Answer::Profile(name, policy)
             }
             Need::Counter { user, ask } => Answer::Counter(ask, self.counter(&user, ask).await?),
             Need::OpenSessions { user, .. } => {
-                let (raw, escaped) = lookup_names(&user);
-                let sessions = self.store.open_sessions(&[&raw, &escaped]).await;
-                Answer::OpenSessions(OpenSessions::List(self.told(sessions)?))
+                let (store, names) = (self.store.clone(), owned_names(&user));
+                let question = async move { store.open_sessions(&borrowed(&names)).await };
+                Answer::OpenSessions(OpenSessions::List(self.asked(question).await?))
             }
             Need::Host(name) => {
                 let addresses = self.hosts.find(&name).await;
@@ -236,27 +271,53 @@ impl Source {
         })
     }
 
-    async fn counter(&self, user: &[u8], ask: Ask) -> Option<i64> {
-        let (raw, escaped) = lookup_names(user);
-        let names: &[&str] = &[&raw, &escaped];
-        match ask {
-            Ask::SessionSeconds { since: Some(since) } => {
-                self.told(self.store.session_seconds(names, since).await)
-            }
-            Ask::SessionSeconds { since: None } => {
-                self.told(self.store.session_seconds_ever(names).await)
-            }
-            Ask::FirstLogin => Some(self.told(self.store.first_login(names).await)?.unwrap_or(0)),
-            Ask::Volume { since, direction } => {
-                let volume = self.told(self.store.volume(names, since).await)?;
-                Some(match direction {
-                    Direction::Input => volume.input,
-                    Direction::Output => volume.output,
-                    Direction::Both => volume.input.saturating_add(volume.output),
-                })
-            }
+    /// The rows of a User-Profile, from memory if they can be.
+    async fn profile(self: &Arc<Self>, name: &str) -> Option<Arc<Known>> {
+        let doubtful = match self.roster.users.find(name.as_bytes(), Instant::now()) {
+            Found::Known(known) => return Some(known),
+            Found::Doubtful(known) => Some(known),
+            Found::Unknown => None,
+        };
+        let (source, owned) = (Arc::clone(self), name.to_owned());
+        let query = tokio::spawn(async move { source.users(&[owned.as_bytes()]).await });
+        match timeout(PATIENCE, query).await {
+            Ok(Ok(Some(fetched))) => fetched.into_iter().next(),
+            _ => doubtful,
         }
     }
+
+    async fn counter(&self, user: &[u8], ask: Ask) -> Option<i64> {
+        let (store, names) = (self.store.clone(), owned_names(user));
+        self.asked(async move {
+            let names = borrowed(&names);
+            match ask {
+                Ask::SessionSeconds { since: Some(since) } => {
+                    store.session_seconds(&names, since).await
+                }
+                Ask::SessionSeconds { since: None } => store.session_seconds_ever(&names).await,
+                Ask::FirstLogin => Ok(store.first_login(&names).await?.unwrap_or(0)),
+                Ask::Volume { since, direction } => {
+                    let volume = store.volume(&names, since).await?;
+                    Ok(match direction {
+                        Direction::Input => volume.input,
+                        Direction::Output => volume.output,
+                        Direction::Both => volume.input.saturating_add(volume.output),
+                    })
+                }
+            }
+        })
+        .await
+    }
+}
+
+/// A user's name in the forms that radacct may hold.
+fn owned_names(user: &[u8]) -> [String; 2] {
+    let (raw, escaped) = lookup_names(user);
+    [raw.into_owned(), escaped.into_owned()]
+}
+
+fn borrowed(names: &[String; 2]) -> [&str; 2] {
+    [&names[0], &names[1]]
 }
 
 /// Addresses of host names that rows give instead of addresses (`deviations.md` 14).

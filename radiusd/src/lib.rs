@@ -1,8 +1,8 @@
 //! The daemon: the network, and what ties the other crates together.
 //!
-//! `run` is the life of the process: open, bind, serve, drain; `handover` has sockets outlive it.
-//! A datagram comes in by `server`,
-//! which finds its NAS in `roster` and retransmissions in `duplicates`. `access` asks `policy` to
+//! `run` is the life of the process: open, bind, serve, drain; `reach` opens a store that may be
+//! away, `handover` has sockets outlive the process. A datagram comes in by `server`, which finds
+//! its NAS in `roster` and retransmissions in `duplicates`. `access` asks `policy` to
 //! decide, and `fetch` for what a decision lacks. `accounting` reads records, `journal` makes them
 //! durable. `control` is what management may ask, `metrics` every counter.
 //!
@@ -12,6 +12,7 @@
 pub mod config;
 pub mod exit;
 mod handover;
+mod reach;
 mod run;
 
 mod server;

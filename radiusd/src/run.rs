@@ -18,7 +18,8 @@ use crate::handover::Handover;
 use crate::journal::{self, Journal};
 use crate::metrics::Metrics;
 use crate::policy;
-use crate::roster::{Watch, WatchOptions};
+use crate::reach::reach;
+use crate::roster::{LastKnown, Watch, WatchOptions};
 use crate::server::{self, Listen, Mailboxes, Message, Server, Shared};
 
 /// How long the journal may take to write what is queued when the daemon stops.
@@ -47,7 +48,7 @@ fn runtime(name: &str, threads: usize) -> Result<Runtime, Failure> {
 async fn serve(config: Config, runtime: &Runtime, people: &Runtime) -> Result<(), Failure> {
     let dictionary = Dictionary::shipped_with(&config.radius.dictionaries)
         .map_err(|error| Failure::new(exit::CONFIG, error.to_string()))?;
-    let store = open(&config).await?;
+    let store = reach(&config).await?;
     let workers = match config.radius.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         workers => workers,
@@ -90,24 +91,6 @@ async fn serve(config: Config, runtime: &Runtime, people: &Runtime) -> Result<()
     Ok(())
 }
 
-/// Opens the store and makes what it lacks; indexes, which may take long, in the background.
-async fn open(config: &Config) -> Result<Store, Failure> {
-    std::fs::create_dir_all(&config.data_dir)
-        .map_err(|error| Failure::io(config.data_dir.display(), &error))?;
-    let store = Store::open(&config.store.options()).await?;
-    let report = store.migrate_tables().await?;
-    for lacking in &report.lacking {
-        tracing::warn!("{lacking}");
-    }
-    let background = store.clone();
-    tokio::spawn(async move {
-        if let Err(error) = background.add_indexes().await {
-            tracing::warn!(%error, "indexes are missing; radiusd migrate tries again");
-        }
-    });
-    Ok(store)
-}
-
 pub(crate) async fn share(
     config: &Config,
     handle: &Handle,
@@ -122,6 +105,8 @@ pub(crate) async fn share(
         dictionary: Arc::clone(&dictionary),
         zone: zone.clone(),
         users_cache: config.radius.users_cache,
+        stale_policy_max: config.store.stale_policy_max,
+        last_known: LastKnown::of(config),
     };
     let (roster, watch) = Watch::start(store.clone(), options).await?;
     handle.spawn(watch.run());

@@ -205,12 +205,12 @@ impl Store {
         if attempts.is_empty() {
             return Ok(());
         }
-        let known = self.known();
+        let known = self.known()?;
         let mut tx = self.begin().await?;
         if let Some(sql) = &known.attempts.postauth {
             let at: Column<'_> = match tx {
                 Tx::Postgres(_) => &|attempt| attempt.at_ms.into(),
-                Tx::Sqlite(_) => &|attempt| local(attempt.at_ms, &self.inner.timezone).into(),
+                Tx::Sqlite(_) => &|attempt| local(attempt.at_ms, self.timezone()).into(),
             };
             let columns: [Column<'_>; 3] =
                 [at, &|attempt| clean(&attempt.username), &|attempt| match attempt.accepted {
@@ -272,7 +272,7 @@ impl Store {
     /// Removes what is older, at most `limit` rows of each table: call it again until all counts
     /// are below. radpostauth is purged only where we made it; a site's own is left alone.
     pub async fn purge_attempts(&self, before_ms: i64, limit: usize) -> Result<Purged, Error> {
-        let known = self.known();
+        let known = self.known()?;
         let mut purged = Purged::default();
         let mut tx = self.begin().await?;
         if known.layout.ours() {
@@ -284,7 +284,7 @@ impl Store {
         if let (Some(sql), true) = (&known.attempts.purge_postauth, known.history.is_ours()) {
             let before: Value = match tx {
                 Tx::Postgres(_) => before_ms.into(),
-                Tx::Sqlite(_) => local(before_ms, &self.inner.timezone).into(),
+                Tx::Sqlite(_) => local(before_ms, self.timezone()).into(),
             };
             purged.postauth = tx.execute(sql, vec![before, limit.into()]).await?;
         }
@@ -298,7 +298,7 @@ impl Store {
         username: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Attempt>, Error> {
-        if !self.known().layout.ours() {
+        if !self.known()?.layout.ours() {
             return Ok(Vec::new());
         }
         let map: Map<Attempt> = |row| {
@@ -316,25 +316,25 @@ impl Store {
             })
         };
         match username {
-            Some(name) => self.engine().fetch(&LIST_USER, values![limit, name], map).await,
-            None => self.engine().fetch(&LIST, values![limit], map).await,
+            Some(name) => self.engine()?.fetch(&LIST_USER, values![limit, name], map).await,
+            None => self.engine()?.fetch(&LIST, values![limit], map).await,
         }
     }
 
     /// The kept traces of a user's rejects, newest first.
     pub async fn list_traces(&self, username: &str, limit: usize) -> Result<Vec<Trace>, Error> {
-        if !self.known().layout.ours() {
+        if !self.known()?.layout.ours() {
             return Ok(Vec::new());
         }
         let map: Map<Trace> = |row| {
             let (at_ms, username, reason) = (row.int(0)?, row.text(1)?, row.text(2)?);
             Ok(Trace { at_ms, username, reason, nas_ip: row.text(3)?, trace: row.text(4)? })
         };
-        self.engine().fetch(&USER_TRACES, values![username, limit], map).await
+        self.engine()?.fetch(&USER_TRACES, values![username, limit], map).await
     }
 
     pub async fn last_accept(&self, username: &str) -> Result<Option<LastAccept>, Error> {
-        if !self.known().layout.ours() {
+        if !self.known()?.layout.ours() {
             return Ok(None);
         }
         let map: Map<LastAccept> = |row| {
@@ -346,7 +346,7 @@ impl Store {
                 trace: row.text_or_null(4)?,
             })
         };
-        self.engine().find(&LAST_ACCEPT, values![username], map).await
+        self.engine()?.find(&LAST_ACCEPT, values![username], map).await
     }
 }
 

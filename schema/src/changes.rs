@@ -102,14 +102,14 @@ impl Subscriber {
 }
 
 impl Store {
-    /// Begins to watch; needs a tokio runtime. Starts with `Everything` and ends when the
-    /// receiver is dropped. A reader that falls behind gets `Everything` in place of what it
+    /// Begins to watch; needs a tokio runtime. Starts with `Everything`, once the store is open,
+    /// and ends when the receiver is dropped. A reader that falls behind gets `Everything` in place of what it
     /// missed.
     pub fn changes(&self) -> mpsc::Receiver<Change> {
         let (sender, receiver) = mpsc::channel(BEHIND_MAX);
         let mut subscriber = Subscriber { sender, missed: false };
         let mut list = self.inner.subscribers.list.lock();
-        if list.watched {
+        if list.watched && self.is_open() {
             subscriber.tell(&Change::Everything);
         }
         list.subscribers.push(subscriber);
@@ -140,13 +140,17 @@ async fn watch(store: Weak<Inner>) {
         if !inner.subscribers.keep_watching() {
             return;
         }
-        match &inner.engine {
-            Engine::Sqlite(database) => {
+        match inner.engine() {
+            Err(_) => {
+                drop(inner);
+                tokio::time::sleep(ASK).await;
+            }
+            Ok(Engine::Sqlite(database)) => {
                 ask_version(database, &inner.subscribers, &mut version).await;
                 drop(inner);
                 tokio::time::sleep(ASK).await;
             }
-            Engine::Postgres(database) => {
+            Ok(Engine::Postgres(database)) => {
                 let listened = listen(database, &inner.subscribers).await;
                 if listened.is_err() && answers(&inner).await {
                     // The store can be read, but nothing tells what changed in it.

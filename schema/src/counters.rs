@@ -118,19 +118,19 @@ impl Store {
     }
 
     async fn sum(&self, sql: &Sql, values: Vec<crate::engine::Value>) -> Result<i64, Error> {
-        Ok(self.engine().find(sql, values, |row| row.int(0)).await?.unwrap_or_default())
+        Ok(self.engine()?.find(sql, values, |row| row.int(0)).await?.unwrap_or_default())
     }
 
     /// Octets of the sessions that reach into the time since `since`; of all for `None`.
     pub async fn volume(&self, names: &[&str], since: Option<i64>) -> Result<Volume, Error> {
         let map: Map<Volume> = |row| Ok(Volume { input: row.int(0)?, output: row.int(1)? });
-        let found = self.engine().find(&VOLUME, values![names, since], map).await?;
+        let found = self.engine()?.find(&VOLUME, values![names, since], map).await?;
         Ok(found.unwrap_or_default())
     }
 
     /// When the first session began, epoch seconds.
     pub async fn first_login(&self, names: &[&str]) -> Result<Option<i64>, Error> {
-        let found = self.engine().find(&FIRST_LOGIN, values![names], |row| row.time(0)).await?;
+        let found = self.engine()?.find(&FIRST_LOGIN, values![names], |row| row.time(0)).await?;
         Ok(found.flatten())
     }
 
@@ -149,7 +149,7 @@ impl Store {
                 update: row.time(9)?,
             })
         };
-        let known = self.known();
-        self.engine().fetch(&known.counters.open, values![names, OPEN_MAX], map).await
+        let known = self.known()?;
+        self.engine()?.fetch(&known.counters.open, values![names, OPEN_MAX], map).await
     }
 }

@@ -45,7 +45,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<GroupRows>, Error> {
         let values = values![after.unwrap_or_default(), prefix, limit];
-        let names = self.engine().fetch(&NAMES, values, |row| row.text(0)).await?;
+        let names = self.engine()?.fetch(&NAMES, values, |row| row.text(0)).await?;
         let mut groups = self.groups_rows(Some(&names)).await?;
         let mut of = |name: String| {
             let at = groups.iter().position(|group| group.name == name);
@@ -95,7 +95,7 @@ impl Store {
 
     /// How many memberships name the group.
     pub async fn count_members(&self, name: &str) -> Result<u64, Error> {
-        let count = self.engine().find(&MEMBERS, values![name], |row| row.int(0)).await?;
+        let count = self.engine()?.find(&MEMBERS, values![name], |row| row.int(0)).await?;
         Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default())
     }
 

@@ -1,12 +1,14 @@
 //! Who may send packets: FreeRADIUS's `nas`, our transport settings beside its rows, and NAS
 //! known only by their NAS-Identifier.
 
+use serde::{Deserialize, Serialize};
+
 use crate::engine::{Map, Sql, Tx, both, statements, values};
 use crate::layout::Layout;
 use crate::{Change, Error, Store};
 
 /// A rule that may be left to what the NAS shows itself able to do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Tri {
     #[default]
     Auto,
@@ -33,7 +35,7 @@ impl Tri {
 }
 
 /// A row of `nas`, and what we keep beside it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NasRow {
     /// 0 for a row that is not in the table yet.
     pub id: i64,
@@ -52,7 +54,7 @@ pub struct NasRow {
 }
 
 /// A NAS without a fixed address. It must always send Message-Authenticator.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamedNas {
     /// Its NAS-Identifier.
     pub identifier: String,
@@ -146,9 +148,9 @@ impl Store {
                 limit_proxy_state: Tri::of(&row.text(10)?),
             }))
         };
-        let known = self.known();
+        let known = self.known()?;
         let Some(list) = &known.nas.list else { return Ok(Vec::new()) };
-        Ok(self.engine().fetch(list, vec![], map).await?.into_iter().flatten().collect())
+        Ok(self.engine()?.fetch(list, vec![], map).await?.into_iter().flatten().collect())
     }
 
     /// The rows whose nasname or shortname it is.
@@ -188,7 +190,7 @@ impl Store {
         if tx.execute(&REMOVE, values![id]).await? == 0 {
             return Ok(false);
         }
-        if self.known().layout.ours() {
+        if self.known()?.layout.ours() {
             tx.execute(&NO_SETTINGS, values![id]).await?;
         }
         tx.commit().await?;
@@ -215,7 +217,7 @@ impl Store {
     async fn settle(&self, tx: &mut Tx, id: i64, nas: &NasRow) -> Result<(), Error> {
         let (require, limit) = (nas.require_message_authenticator, nas.limit_proxy_state);
         let default = (require, limit) == (Tri::Auto, Tri::Auto);
-        match (self.known().layout.ours(), default) {
+        match (self.known()?.layout.ours(), default) {
             (true, false) => {
                 tx.execute(&SETTINGS, values![id, require.as_str(), limit.as_str()]).await?;
             }
@@ -230,7 +232,7 @@ impl Store {
 
     /// The NAS known by NAS-Identifier only; empty without our tables.
     pub async fn list_named_nas(&self) -> Result<Vec<NamedNas>, Error> {
-        if !self.known().layout.has("mgmt_nas_named") {
+        if !self.known()?.layout.has("mgmt_nas_named") {
             return Ok(Vec::new());
         }
         let map: Map<NamedNas> = |row| {
@@ -243,12 +245,12 @@ impl Store {
                 limit_proxy_state: Tri::of(&row.text(5)?),
             })
         };
-        self.engine().fetch(&NAMED, vec![], map).await
+        self.engine()?.fetch(&NAMED, vec![], map).await
     }
 
     /// Fails with [`Error::Exists`] when that identifier is known.
     pub async fn add_named_nas(&self, nas: &NamedNas) -> Result<(), Error> {
-        if !self.known().layout.ours() {
+        if !self.known()?.layout.ours() {
             return Err(self.no_tables());
         }
         let mut tx = self.begin().await?;

@@ -101,7 +101,7 @@ impl Texts {
 impl Store {
     /// The rows of many users in one statement. A user without any row is not in the result.
     pub async fn users_rows(&self, names: &[&str]) -> Result<Vec<UserRows>, Error> {
-        let rows = self.engine().fetch(&self.known().policy.users, values![names], part).await?;
+        let rows = self.engine()?.fetch(&self.known()?.policy.users, values![names], part).await?;
         let users = gather(rows).into_iter().map(|user| UserRows {
             name: user.name,
             check: user.check,
@@ -114,21 +114,21 @@ impl Store {
     /// The rows of the groups named, or of all; a group without any row is not in the result.
     pub async fn groups_rows(&self, only: Option<&[String]>) -> Result<Vec<GroupRows>, Error> {
         let rows = match only {
-            Some(names) => self.engine().fetch(&GROUPS, values![names], group_part).await?,
-            None => self.engine().fetch(&ALL_GROUPS, vec![], group_part).await?,
+            Some(names) => self.engine()?.fetch(&GROUPS, values![names], group_part).await?,
+            None => self.engine()?.fetch(&ALL_GROUPS, vec![], group_part).await?,
         };
         Ok(gather_groups(rows))
     }
 
     /// All of radhuntgroup in order of its ids; empty where there is no such table.
     pub async fn huntgroups(&self) -> Result<Vec<Huntgroup>, Error> {
-        let known = self.known();
+        let known = self.known()?;
         let Some(sql) = &known.policy.huntgroups else { return Ok(Vec::new()) };
         let map: engine::Map<Huntgroup> = |row| {
             let (group, nas_ip, port) = (row.text(0)?, row.text(1)?, row.text_or_empty(2)?);
             Ok(Huntgroup { group, nas_ip, port })
         };
-        self.engine().fetch(sql, vec![], map).await
+        self.engine()?.fetch(sql, vec![], map).await
     }
 }
 

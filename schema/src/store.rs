@@ -1,6 +1,6 @@
 //! The store as others hold it: opened once, cloned freely.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -24,6 +24,26 @@ pub struct Options {
     pub listen_url: Option<String>,
     /// The zone of times that FreeRADIUS writes as local text.
     pub timezone: TimeZone,
+}
+
+impl Options {
+    /// Where the store lies, without whom we are there: the same store has the same place.
+    pub fn place(&self) -> String {
+        let (scheme, rest) = self.url.split_once(':').unwrap_or_default();
+        if scheme == "sqlite" {
+            return self.url.clone();
+        }
+        let rest = rest.strip_prefix("//").unwrap_or(rest);
+        let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, database) = address.split_once('/').unwrap_or((address, ""));
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        let mut named: Vec<&str> = query
+            .split('&')
+            .filter(|pair| ["host=", "port=", "dbname="].iter().any(|key| pair.starts_with(key)))
+            .collect();
+        named.sort_unstable();
+        format!("postgres://{host}/{database}?{}", named.join("&"))
+    }
 }
 
 impl Default for Options {
@@ -67,10 +87,15 @@ pub struct Store {
 }
 
 pub(crate) struct Inner {
-    pub engine: Engine,
-    pub timezone: TimeZone,
+    options: Options,
     pub subscribers: Subscribers,
     pub traces: attempts::Pruning,
+    /// Until then every call is [`Error::Away`].
+    opened: OnceLock<Opened>,
+}
+
+struct Opened {
+    engine: Engine,
     known: RwLock<Arc<Known>>,
 }
 
@@ -93,23 +118,36 @@ statements! {
 impl Store {
     /// Connects and looks what is there; makes nothing but an empty SQLite file.
     pub async fn open(options: &Options) -> Result<Store, Error> {
-        let engine = match options.url.split(':').next().unwrap_or_default() {
-            "sqlite" => Engine::Sqlite(sqlite::Database::open(options).await?),
-            "postgres" | "postgresql" => Engine::Postgres(postgres::Database::open(options).await?),
-            _ => {
-                let allowed = "a store is written sqlite:PATH or postgres://…";
-                return Err(Error::Options(allowed.into()));
-            }
-        };
-        let known = Known::of(&engine).await?;
+        let store = Store::unopened(options)?;
+        let opened = Opened::at(options).await?;
+        store.inner.opened.set(opened).ok();
+        Ok(store)
+    }
+
+    /// A store that may be away: every call is [`Error::Away`] until `reach` has succeeded.
+    pub fn unopened(options: &Options) -> Result<Store, Error> {
+        scheme(options)?;
         let inner = Inner {
-            engine,
-            timezone: options.timezone.clone(),
+            options: options.clone(),
             subscribers: Subscribers::default(),
             traces: attempts::Pruning::default(),
-            known: RwLock::new(Arc::new(known)),
+            opened: OnceLock::new(),
         };
         Ok(Store { inner: Arc::new(inner) })
+    }
+
+    /// Opens an unopened store and does what `migrate_tables` does, before anybody else's call
+    /// gets through: none meets the tables of an older version.
+    pub async fn reach(&self) -> Result<Report, Error> {
+        let opened = Opened::at(&self.inner.options).await?;
+        let report = opened.migrate_tables().await?;
+        self.inner.opened.set(opened).ok();
+        Ok(report)
+    }
+
+    /// Whether it has been opened; it may be away all the same.
+    pub fn is_open(&self) -> bool {
+        self.inner.opened.get().is_some()
     }
 
     /// Brings the tables to the newest version: an empty store gets FreeRADIUS's tables and
@@ -125,43 +163,21 @@ impl Store {
 
     /// The part of `migrate` that never takes long, for a daemon that starts: all but indexes.
     pub async fn migrate_tables(&self) -> Result<Report, Error> {
-        let mut report = Report::default();
-        let engine = self.engine();
-        let _lock = match engine {
-            Engine::Postgres(database) => {
-                let lock = migrations::lock(database, Lock::Tables, Duration::from_secs(60));
-                Some(lock.await?.ok_or_else(|| {
-                    Error::Away("another process has been migrating the store for 60 s".into())
-                })?)
-            }
-            Engine::Sqlite(_) => None,
-        };
-        migrations::run(engine, &mut report).await?;
-        self.look_again().await?;
-        if let Engine::Postgres(database) = engine {
-            for Addition { name, sql } in additions::missing_triggers(engine).await? {
-                match migrations::add_at_once(database, &sql).await {
-                    Ok(()) => report.added.push(name),
-                    Err(error @ Error::Away(_)) => return Err(error),
-                    Err(error) => report.lacking.push(format!("no {name}: {error}")),
-                }
-            }
-        }
-        Ok(report)
+        self.inner.opened()?.migrate_tables().await
     }
 
     /// The rest of `migrate`: indexes that FreeRADIUS's tables lack, built without blocking
     /// writers on PostgreSQL. Does nothing while another process is at it.
     pub async fn add_indexes(&self) -> Result<Report, Error> {
-        let mut report = Report { taken: self.known().history.taken, ..Report::default() };
-        let engine = self.engine();
+        let mut report = Report { taken: self.known()?.history.taken, ..Report::default() };
+        let engine = self.engine()?;
         let mut lock = match engine {
             Engine::Postgres(database) => {
                 migrations::lock(database, Lock::Indexes, Duration::ZERO).await?
             }
             Engine::Sqlite(_) => None,
         };
-        for Addition { name, sql } in additions::missing_indexes(engine, &self.layout()).await? {
+        for Addition { name, sql } in additions::missing_indexes(engine, &self.layout()?).await? {
             let added = match (engine, &mut lock) {
                 (Engine::Postgres(_), Some(session)) => migrations::add(session, &sql).await,
                 (Engine::Postgres(_), None) => break,
@@ -179,7 +195,7 @@ impl Store {
     /// What the owner of the tables has to run so that `migrate` has nothing left to do; empty
     /// when nothing is left.
     pub async fn print_sql(&self) -> Result<String, Error> {
-        let engine = self.engine();
+        let engine = self.engine()?;
         let layout = Layout::detect(engine).await?;
         let mut text = migrations::text(engine, &layout).await?;
         let Engine::Postgres(_) = engine else {
@@ -204,10 +220,10 @@ impl Store {
     }
 
     pub async fn status(&self) -> Result<Status, Error> {
-        let engine = self.engine();
+        let engine = self.engine()?;
         let version = engine.find(&VERSION, vec![], |row| row.text(0)).await?;
         self.look_again().await?;
-        let known = self.known();
+        let known = self.known()?;
         let mut lacking = Vec::new();
         let tables = known.layout.lacking_ours();
         if !tables.is_empty() {
@@ -228,9 +244,9 @@ impl Store {
     }
 
     pub fn engine_name(&self) -> &'static str {
-        match self.engine() {
-            Engine::Postgres(_) => "postgresql",
-            Engine::Sqlite(_) => "sqlite",
+        match scheme(&self.inner.options) {
+            Ok(Scheme::Sqlite) => "sqlite",
+            _ => "postgresql",
         }
     }
 
@@ -241,14 +257,16 @@ impl Store {
 
     /// Ends connections and threads when their work is done.
     pub async fn close(&self) {
-        self.inner.engine.close().await;
+        if let Some(opened) = self.inner.opened.get() {
+            opened.engine.close().await;
+        }
     }
 
     /// Prepares every statement that this store may be sent; a test calls it.
     #[doc(hidden)]
     pub async fn prepare_every_statement(&self) -> Result<usize, Error> {
-        let engine = self.engine();
-        let known = self.known();
+        let engine = self.engine()?;
+        let known = self.known()?;
         let mut count = 0;
         for (name, sql) in crate::statements(&known, self.engine_name()) {
             engine.prepare(sql).await.map_err(|error| Error::Failed(format!("{name}: {error}")))?;
@@ -257,31 +275,99 @@ impl Store {
         Ok(count)
     }
 
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.inner.engine
+    pub(crate) fn engine(&self) -> Result<&Engine, Error> {
+        self.inner.engine()
     }
 
     pub(crate) async fn begin(&self) -> Result<Tx, Error> {
-        self.inner.engine.begin().await
+        self.engine()?.begin().await
     }
 
-    pub(crate) fn known(&self) -> Arc<Known> {
-        self.inner.known.read().clone()
+    pub(crate) fn known(&self) -> Result<Arc<Known>, Error> {
+        Ok(self.inner.opened()?.known.read().clone())
     }
 
-    pub(crate) fn layout(&self) -> Layout {
-        self.known().layout.clone()
+    pub(crate) fn layout(&self) -> Result<Layout, Error> {
+        Ok(self.known()?.layout.clone())
+    }
+
+    pub(crate) fn timezone(&self) -> &TimeZone {
+        &self.inner.options.timezone
     }
 
     async fn look_again(&self) -> Result<(), Error> {
-        let known = Known::of(self.engine()).await?;
-        *self.inner.known.write() = Arc::new(known);
+        self.inner.opened()?.look_again().await
+    }
+}
+
+impl Inner {
+    fn opened(&self) -> Result<&Opened, Error> {
+        self.opened.get().ok_or_else(|| Error::Away("it has not been reached yet".into()))
+    }
+
+    pub(crate) fn engine(&self) -> Result<&Engine, Error> {
+        Ok(&self.opened()?.engine)
+    }
+}
+
+impl Opened {
+    async fn at(options: &Options) -> Result<Opened, Error> {
+        let engine = match scheme(options)? {
+            Scheme::Sqlite => Engine::Sqlite(sqlite::Database::open(options).await?),
+            Scheme::Postgres => Engine::Postgres(postgres::Database::open(options).await?),
+        };
+        let known = RwLock::new(Arc::new(Known::of(&engine).await?));
+        Ok(Opened { engine, known })
+    }
+
+    async fn migrate_tables(&self) -> Result<Report, Error> {
+        let mut report = Report::default();
+        let engine = &self.engine;
+        let _lock = match engine {
+            Engine::Postgres(database) => {
+                let lock = migrations::lock(database, Lock::Tables, Duration::from_secs(60));
+                Some(lock.await?.ok_or_else(|| {
+                    Error::Away("another process has been migrating the store for 60 s".into())
+                })?)
+            }
+            Engine::Sqlite(_) => None,
+        };
+        migrations::run(engine, &mut report).await?;
+        self.look_again().await?;
+        if let Engine::Postgres(database) = engine {
+            for Addition { name, sql } in additions::missing_triggers(engine).await? {
+                match migrations::add_at_once(database, &sql).await {
+                    Ok(()) => report.added.push(name),
+                    Err(error @ Error::Away(_)) => return Err(error),
+                    Err(error) => report.lacking.push(format!("no {name}: {error}")),
+                }
+            }
+        }
+        Ok(report)
+    }
+
+    async fn look_again(&self) -> Result<(), Error> {
+        let known = Known::of(&self.engine).await?;
+        *self.known.write() = Arc::new(known);
         Ok(())
     }
 }
 
+enum Scheme {
+    Sqlite,
+    Postgres,
+}
+
+fn scheme(options: &Options) -> Result<Scheme, Error> {
+    match options.url.split(':').next().unwrap_or_default() {
+        "sqlite" => Ok(Scheme::Sqlite),
+        "postgres" | "postgresql" => Ok(Scheme::Postgres),
+        _ => Err(Error::Options("a store is written sqlite:PATH or postgres://…".into())),
+    }
+}
+
 pub(crate) async fn ping(inner: &Inner) -> Result<(), Error> {
-    inner.engine.find(&ALIVE, vec![], |_| Ok(())).await?;
+    inner.engine()?.find(&ALIVE, vec![], |_| Ok(())).await?;
     Ok(())
 }
 
@@ -298,5 +384,23 @@ impl Known {
             attempts: attempts::Texts::of(&layout),
             layout,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_without_credentials() {
+        let place = |url: &str| Options { url: url.into(), ..Options::default() }.place();
+        for (url, expected) in [
+            ("sqlite:/var/lib/r.db", "sqlite:/var/lib/r.db"),
+            ("postgres://u:p@db:5433/radius?sslmode=require", "postgres://db:5433/radius?"),
+            ("postgresql://u:a@b@db/radius", "postgres://db/radius?"),
+            ("postgres:///r?password=x&host=/run/pg", "postgres:///r?host=/run/pg"),
+        ] {
+            assert_eq!(place(url), expected);
+        }
     }
 }

@@ -46,8 +46,8 @@ statements! {
 
 impl Store {
     pub async fn find_user(&self, name: &str) -> Result<Option<User>, Error> {
-        let users = &self.known().policy.users;
-        let rows = self.engine().fetch(users, values![[name].as_slice()], part).await?;
+        let users = &self.known()?.policy.users;
+        let rows = self.engine()?.fetch(users, values![[name].as_slice()], part).await?;
         Ok(gather(rows).into_iter().next())
     }
 
@@ -59,9 +59,9 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<User>, Error> {
         let values = values![after.unwrap_or_default(), prefix, limit];
-        let names = self.engine().fetch(&NAMES, values, |row| row.text(0)).await?;
-        let users = &self.known().policy.users;
-        let rows = self.engine().fetch(users, values![names.as_slice()], part).await?;
+        let names = self.engine()?.fetch(&NAMES, values, |row| row.text(0)).await?;
+        let users = &self.known()?.policy.users;
+        let rows = self.engine()?.fetch(users, values![names.as_slice()], part).await?;
         let mut users = gather(rows);
         let order = |user: &User| names.iter().position(|name| *name == user.name);
         users.sort_by_cached_key(order);
@@ -100,7 +100,7 @@ impl Store {
         for table in [Table::Check, Table::Reply] {
             removed += rows::remove_all(&mut tx, table, name).await?;
         }
-        if self.known().layout.ours() {
+        if self.known()?.layout.ours() {
             tx.execute(&FORGET_ACCEPT, values![name]).await?;
         }
         tx.commit().await?;
@@ -110,7 +110,7 @@ impl Store {
 
     async fn read_user(&self, tx: &mut Tx, name: &str) -> Result<Option<User>, Error> {
         tx.fetch(&HOLD, values![name], |_| Ok(())).await?;
-        let users = &self.known().policy.users;
+        let users = &self.known()?.policy.users;
         let rows = tx.fetch(users, values![[name].as_slice()], part).await?;
         Ok(gather(rows).into_iter().next())
     }

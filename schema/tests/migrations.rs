@@ -222,3 +222,28 @@ async fn ways_to_a_store() {
     let nowhere = Store::open(&options("sqlite:/nowhere/at/all.db")).await;
     assert!(matches!(nowhere, Err(Error::Away(_))));
 }
+
+/// A store that is away at first: nothing gets through before its tables are ours, all does then.
+#[tokio::test]
+async fn a_store_that_is_reached_later() {
+    for place in Place::both_empty().await {
+        let store = Store::unopened(&options(&place.url)).unwrap();
+        assert!(!store.is_open());
+        let mut changes = store.changes();
+        assert!(matches!(store.list_nas().await, Err(Error::Away(_))));
+        assert!(matches!(store.record_reboots(&[]).await, Err(Error::Away(_))));
+        assert!(matches!(store.ping().await, Err(Error::Away(_))));
+        assert!(changes.try_recv().is_err(), "nothing is told");
+        let report = store.reach().await.unwrap();
+        assert!(!report.applied.is_empty() && store.is_open());
+        assert_eq!(store.list_nas().await.unwrap(), []);
+        let first = tokio::time::timeout(std::time::Duration::from_secs(10), changes.recv()).await;
+        assert_eq!(first.unwrap(), Some(schema::Change::Everything));
+        store.reach().await.unwrap();
+        store.close().await;
+    }
+    let away = Store::unopened(&options("postgres://x@127.0.0.1:1/x")).unwrap();
+    assert!(matches!(away.reach().await, Err(Error::Away(_))));
+    assert!(matches!(away.list_nas().await, Err(Error::Away(_))));
+    assert!(matches!(Store::unopened(&options("mysql://x")), Err(Error::Options(_))));
+}

@@ -95,6 +95,8 @@ pub struct Store {
     pub pool: usize,
     /// Where LISTEN goes when `url` leads to a pooler.
     pub listen_url: Option<Secret>,
+    /// For how long after the store was last heard users are answered from memory.
+    pub stale_policy_max: Duration,
     /// The zone in which dates in rows are meant and FreeRADIUS's times are written.
     pub timezone: TimeZone,
 }
@@ -230,6 +232,7 @@ impl Store {
             url: Secret::new(format!("sqlite:{}", file.display())),
             pool: 8,
             listen_url: None,
+            stale_policy_max: Duration::from_secs(3_600),
             timezone: TimeZone::system(),
         }
     }

@@ -121,6 +121,11 @@ fn store(section: &mut Section<'_>, default: Store) -> Store {
         url: section.get("url", DatabaseUrl(default.url)).0,
         pool: section.within("pool", 1..=1_000, default.pool),
         listen_url: section.get("listen_url", Optional(listen_url)).0.map(|url| url.0),
+        stale_policy_max: section.within(
+            "stale_policy_max",
+            Duration::from_secs(5)..=Duration::from_secs(30 * 86_400),
+            default.stale_policy_max,
+        ),
         timezone: section.get("timezone", default.timezone),
     }
 }

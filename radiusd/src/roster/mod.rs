@@ -2,14 +2,16 @@
 //! in a bounded cache.
 //!
 //! `clients` finds a NAS · `users` holds users' rows · `inbox` counts strangers · `watch` keeps
-//! all of it as the store has it.
+//! all of it as the store has it · `last_known` keeps the NAS for a start without the store.
 
 mod clients;
 mod inbox;
+mod last_known;
 mod users;
 mod watch;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -17,14 +19,11 @@ use tokio::sync::mpsc::UnboundedSender;
 
 pub use clients::{Clients, Nas, Refusal};
 pub use inbox::Inbox;
+pub use last_known::LastKnown;
 pub use users::{Found, Known, Mark, Users};
 pub use watch::{Watch, WatchOptions};
 
 use crate::policy::{Groups, Huntgroups};
-
-/// For how long the store may be away before nothing is answered from memory
-/// (`deviations.md` 2).
-const STALE_POLICY_MAX: Duration = Duration::from_secs(3600);
 
 pub struct Roster {
     clients: ArcSwap<Clients>,
@@ -34,6 +33,9 @@ pub struct Roster {
     pub inbox: Inbox,
     /// Clients on `auto` that were found to sign always, to be written down.
     learned: UnboundedSender<i64>,
+    /// The store did not answer when it was last asked.
+    away: AtomicBool,
+    stale_policy_max: Duration,
 }
 
 impl Roster {
@@ -49,9 +51,28 @@ impl Roster {
         self.huntgroups.load()
     }
 
-    /// Whether so much time has passed without word from the store that memory decides nothing.
+    /// Whether so much time has passed without word from the store that memory decides nothing
+    /// (`deviations.md` 2), as it does before the store was first read.
     pub fn is_stale(&self, now: Instant) -> bool {
-        self.users.silence(now) > STALE_POLICY_MAX
+        self.users.silence(now).is_none_or(|silence| silence > self.stale_policy_max)
+    }
+
+    pub fn is_away(&self) -> bool {
+        self.away.load(Ordering::Relaxed)
+    }
+
+    /// The store answered.
+    pub fn answered(&self) {
+        if self.is_away() && self.away.swap(false, Ordering::Relaxed) {
+            tracing::info!("the store answers again");
+        }
+    }
+
+    /// The store did not answer; said once until it does.
+    pub fn missed(&self, why: &impl std::fmt::Display) {
+        if !self.away.swap(true, Ordering::Relaxed) {
+            tracing::error!(error = %why, "the store does not answer");
+        }
     }
 
     /// A client on `auto` signs always: written down once (the snapshot knows already).

@@ -31,6 +31,7 @@ pub struct Known {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
     epoch: u64,
+    watch: u64,
     raw: (u16, u32),
     escaped: (u16, u32),
 }
@@ -58,10 +59,14 @@ pub struct Users {
     cache: Cache<Box<[u8]>, Arc<Known>, ByOctets, RandomState>,
     generations: Box<[AtomicU32]>,
     epoch: AtomicU64,
+    /// Counts the times that the watch began anew: what changed before may have been missed.
+    watch: AtomicU64,
     began: Instant,
     /// When the store was last known to announce changes, in ms since `began`.
     heard_ms: AtomicU64,
 }
+
+const NEVER: u64 = u64::MAX;
 
 /// Without word from the store for so long, changes may have been missed.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -82,8 +87,9 @@ impl Users {
             ),
             generations: (0..SLOTS).map(|_| AtomicU32::new(0)).collect(),
             epoch: AtomicU64::new(0),
+            watch: AtomicU64::new(0),
             began: Instant::now(),
-            heard_ms: AtomicU64::new(0),
+            heard_ms: AtomicU64::new(NEVER),
         }
     }
 
@@ -94,8 +100,10 @@ impl Users {
             (slot, self.generations[usize::from(slot)].load(Ordering::Acquire))
         };
         let epoch = self.epoch.load(Ordering::Acquire);
+        let watch = self.watch.load(Ordering::Acquire);
         let raw_mark = of(raw);
-        Mark { epoch, raw: raw_mark, escaped: if raw == escaped { raw_mark } else { of(escaped) } }
+        let escaped = if raw == escaped { raw_mark } else { of(escaped) };
+        Mark { epoch, watch, raw: raw_mark, escaped }
     }
 
     fn stands(&self, mark: &Mark) -> bool {
@@ -119,7 +127,10 @@ impl Users {
         if !self.stands(&known.mark) {
             return Found::Unknown;
         }
-        if self.silence(now) > SILENCE
+        if known.mark.watch != self.watch.load(Ordering::Acquire) {
+            return Found::Doubtful(known);
+        }
+        if self.silence(now).is_none_or(|silence| silence > SILENCE)
             && now.saturating_duration_since(known.filled) > UNWATCHED_AGE
         {
             return Found::Doubtful(known);
@@ -127,10 +138,11 @@ impl Users {
         Found::Known(known)
     }
 
-    /// For how long the store has not been heard.
-    pub fn silence(&self, now: Instant) -> Duration {
-        let heard = self.began + Duration::from_millis(self.heard_ms.load(Ordering::Relaxed));
-        now.saturating_duration_since(heard)
+    /// For how long the store has not been heard; none when it never was.
+    pub fn silence(&self, now: Instant) -> Option<Duration> {
+        let heard_ms = self.heard_ms.load(Ordering::Relaxed);
+        let heard = self.began.checked_add(Duration::from_millis(heard_ms))?;
+        (heard_ms != NEVER).then(|| now.saturating_duration_since(heard))
     }
 
     pub fn heard(&self) {
@@ -146,6 +158,11 @@ impl Users {
     /// Anybody's rows may have changed.
     pub fn all_changed(&self) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Changes may have been missed: what is known is good only while the store can't be asked.
+    pub fn all_doubtful(&self) {
+        self.watch.fetch_add(1, Ordering::AcqRel);
     }
 
     pub fn len(&self) -> usize {
@@ -183,6 +200,20 @@ mod tests {
         assert!(!known(&users, "alice") && known(&users, "bob"));
         users.all_changed();
         assert!(!known(&users, "bob"));
+    }
+
+    #[test]
+    fn after_a_gap_in_the_watch_what_is_known_is_doubtful() {
+        let users = Users::new(1 << 20);
+        let mark = users.mark("alice", "alice");
+        users.all_doubtful();
+        for mark in [mark, users.mark("alice", "alice")] {
+            users.fill(b"alice", mark, None);
+            users.all_doubtful();
+            assert!(matches!(users.find(b"alice", Instant::now()), Found::Doubtful(_)));
+        }
+        users.changed(&digest("alice"));
+        assert!(matches!(users.find(b"alice", Instant::now()), Found::Unknown));
     }
 
     #[test]

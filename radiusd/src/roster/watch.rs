@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use dictionaries::Dictionary;
@@ -12,7 +13,8 @@ use schema::{Change, Error, NasRow, Store, Tri};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use super::clients::{Clients, Learned, Nas};
-use super::{Inbox, Roster, Users};
+use super::last_known::List;
+use super::{Inbox, LastKnown, Roster, Users};
 use crate::config::{self, ClientAddress};
 use crate::policy::{Groups, Huntgroups, compile_group};
 
@@ -29,6 +31,8 @@ pub struct WatchOptions {
     pub dictionary: Arc<Dictionary>,
     pub zone: TimeZone,
     pub users_cache: usize,
+    pub stale_policy_max: Duration,
+    pub last_known: LastKnown,
 }
 
 /// The task that keeps a roster up to date.
@@ -40,6 +44,14 @@ pub struct Watch {
     learned: UnboundedReceiver<i64>,
     /// What has to be read again.
     stale: Stale,
+    /// There was word from the store since all was last read.
+    heard: bool,
+    /// The last read failed, and that was said.
+    failing: bool,
+    /// What the clients were made of.
+    list: Arc<List>,
+    /// What lies in the data directory.
+    kept: Option<Arc<List>>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -49,31 +61,70 @@ struct Stale {
     huntgroups: bool,
 }
 
+impl Stale {
+    const ALL: Stale = Stale { groups: true, nas: true, huntgroups: true };
+
+    fn any(self) -> bool {
+        self.groups || self.nas || self.huntgroups
+    }
+}
+
 impl Watch {
-    /// Reads everything once. The store tells of changes before it is read, so none is missed.
+    /// Reads everything once. While the store is away, the NAS are those last known, if there are
+    /// any, and nothing else is known.
     pub async fn start(store: Store, options: WatchOptions) -> Result<(Arc<Roster>, Watch), Error> {
-        let mut changes = store.changes();
-        // From here on every change is told; should that take long, it is told again then.
-        let begun =
-            async { while !matches!(changes.recv().await, Some(Change::Everything) | None) {} };
-        let _ = tokio::time::timeout(LISTENING, begun).await;
+        let changes = store.changes();
         let (sender, learned) = mpsc::unbounded_channel();
-        // What a user with three rows and a group takes, and a little more.
-        let users = Users::new(options.users_cache as u64 * 600);
         let roster = Arc::new(Roster {
             clients: Default::default(),
             groups: Default::default(),
             huntgroups: Default::default(),
-            users,
+            // What a user with three rows and a group takes, and a little more.
+            users: Users::new(options.users_cache as u64 * 600),
             inbox: Inbox::default(),
             learned: sender,
+            away: AtomicBool::new(false),
+            stale_policy_max: options.stale_policy_max,
         });
-        let stale = Stale { groups: true, nas: true, huntgroups: true };
-        let mut watch =
-            Watch { store, roster: Arc::clone(&roster), options, changes, learned, stale };
-        watch.refresh().await?;
-        roster.users.heard();
+        let mut watch = Watch {
+            store,
+            roster: Arc::clone(&roster),
+            options,
+            changes,
+            learned,
+            stale: Stale::ALL,
+            heard: true,
+            failing: false,
+            list: Arc::default(),
+            kept: None,
+        };
+        watch.kept = watch.options.last_known.load().map(Arc::new);
+        match (watch.first_read().await, watch.kept.clone()) {
+            (Ok(()), _) => {}
+            (Err(error @ Error::Away(_)), Some(list)) => {
+                roster.missed(&error);
+                watch.heard = false;
+                watch.enter(list).await;
+                tracing::warn!(
+                    clients = roster.clients().len(),
+                    "the NAS are those last known; users are unknown until the store answers"
+                );
+            }
+            (Err(error), _) => return Err(error),
+        }
         Ok((roster, watch))
+    }
+
+    /// The store tells of changes before it is read, so none is missed.
+    async fn first_read(&mut self) -> Result<(), Error> {
+        if self.store.is_open() {
+            // From here on every change is told; should that take long, it is told again then.
+            let begun = async {
+                while !matches!(self.changes.recv().await, Some(Change::Everything) | None) {}
+            };
+            let _ = tokio::time::timeout(LISTENING, begun).await;
+        }
+        self.refresh().await
     }
 
     /// Runs until the store's announcements end.
@@ -81,7 +132,7 @@ impl Watch {
         let mut resolve = tokio::time::interval(RESOLVE_EVERY);
         resolve.reset();
         loop {
-            let retry = self.stale.groups || self.stale.nas || self.stale.huntgroups;
+            let retry = self.stale.any() && self.store.is_open();
             tokio::select! {
                 change = self.changes.recv() => match change {
                     Some(change) => self.note(change),
@@ -90,15 +141,21 @@ impl Watch {
                 row = self.learned.recv() => if let Some(row) = row {
                     self.write_down(row).await;
                 },
-                _ = resolve.tick() => self.stale.nas |= self.has_host_names(),
+                _ = resolve.tick() => if self.has_host_names() {
+                    self.enter(Arc::clone(&self.list)).await;
+                },
                 () = tokio::time::sleep(RETRY), if retry => {}
             }
             // Many changes at once are one read.
             while let Ok(change) = self.changes.try_recv() {
                 self.note(change);
             }
-            if let Err(error) = self.refresh().await {
-                tracing::warn!(%error, "policy could not be read again");
+            if self.heard || retry {
+                let failed = self.refresh().await.err();
+                if let (Some(error), false) = (&failed, self.failing) {
+                    tracing::warn!(%error, "policy could not be read again");
+                }
+                self.failing = failed.is_some();
             }
         }
     }
@@ -112,14 +169,17 @@ impl Watch {
             Change::Nas => self.stale.nas = true,
             Change::Huntgroups => self.stale.huntgroups = true,
             Change::Everything => {
-                users.all_changed();
-                self.stale = Stale { groups: true, nas: true, huntgroups: true };
+                users.all_doubtful();
+                self.stale = Stale::ALL;
+                self.roster.answered();
             }
             Change::Heartbeat => {}
         }
-        users.heard();
+        self.heard = true;
     }
 
+    /// Reads what has to be read. Only then the word from the store counts: what is known is as
+    /// the store has it.
     async fn refresh(&mut self) -> Result<(), Error> {
         if self.stale.groups {
             let rows = self.store.groups_rows(None).await?;
@@ -134,11 +194,28 @@ impl Watch {
             self.stale.huntgroups = false;
         }
         if self.stale.nas {
-            let clients = self.read_clients().await?;
-            self.roster.clients.store(Arc::new(clients));
+            let list = List::read(&self.store).await?;
+            self.enter(Arc::new(list)).await;
             self.stale.nas = false;
+            self.keep().await;
+        }
+        if std::mem::take(&mut self.heard) {
+            self.roster.users.heard();
         }
         Ok(())
+    }
+
+    /// Writes the list to the data directory when it has changed.
+    async fn keep(&mut self) {
+        if self.kept.as_ref() == Some(&self.list) {
+            return;
+        }
+        let (last_known, list) = (self.options.last_known.clone(), Arc::clone(&self.list));
+        match tokio::task::spawn_blocking(move || last_known.keep(&list)).await {
+            Ok(Ok(())) => self.kept = Some(Arc::clone(&self.list)),
+            Ok(Err(error)) => tracing::warn!(%error, "the NAS last known cannot be kept"),
+            Err(error) => tracing::warn!(%error, "the NAS last known cannot be kept"),
+        }
     }
 
     fn has_host_names(&self) -> bool {
@@ -147,9 +224,7 @@ impl Watch {
     }
 
     /// The configuration's clients, then the table's; of two with one address the first stays.
-    async fn read_clients(&self) -> Result<Clients, Error> {
-        let rows = self.store.list_nas().await?;
-        let named = self.store.list_named_nas().await?;
+    async fn enter(&mut self, list: Arc<List>) {
         let before = self.roster.clients();
         let mut clients = Clients::default();
         for client in &self.options.clients {
@@ -159,10 +234,10 @@ impl Watch {
             };
             for network in networks {
                 let nas = configured(client, network, learned(&before, network));
-                enter(&mut clients, nas);
+                add(&mut clients, nas);
             }
         }
-        for row in &rows {
+        for row in &list.nas {
             let networks = match network(&row.nasname) {
                 Some(network) => vec![network],
                 None => {
@@ -172,10 +247,10 @@ impl Watch {
             };
             for network in networks {
                 let nas = listed(row, network, learned(&before, network));
-                enter(&mut clients, nas);
+                add(&mut clients, nas);
             }
         }
-        for nas in named {
+        for nas in &list.named {
             let network = IpNet::from(IpAddr::from([0, 0, 0, 0]));
             let known = Nas {
                 name: nas.identifier.as_str().into(),
@@ -190,15 +265,16 @@ impl Watch {
             };
             clients.add_identified(nas.identifier.as_bytes(), Arc::new(known));
         }
-        Ok(clients)
+        self.roster.clients.store(Arc::new(clients));
+        self.list = list;
     }
 
     /// `auto` has become `yes` for this row.
     async fn write_down(&self, row: i64) {
         let clients = self.roster.clients();
         let Some(nas) = clients.with_row(row) else { return };
-        let settle = |rule: Tri, seen: &std::sync::atomic::AtomicBool| match rule {
-            Tri::Auto if seen.load(std::sync::atomic::Ordering::Relaxed) => Tri::Yes,
+        let settle = |rule: Tri, seen: &AtomicBool| match rule {
+            Tri::Auto if seen.load(Ordering::Relaxed) => Tri::Yes,
             rule => rule,
         };
         let require = settle(nas.require_message_authenticator, &nas.learned.signs);
@@ -215,7 +291,7 @@ impl Watch {
     }
 }
 
-fn enter(clients: &mut Clients, nas: Nas) {
+fn add(clients: &mut Clients, nas: Nas) {
     let (name, network) = (nas.name.clone(), nas.network);
     if !clients.add(Arc::new(nas)) {
         tracing::warn!(nas.name = %name, %network, "another client has this address: not used");

@@ -7,6 +7,7 @@ mod harness;
 
 mod access;
 mod accounting;
+mod away;
 mod differential;
 mod fuzz;
 mod handover;

@@ -154,9 +154,9 @@ impl Store {
     where
         F: FnMut(Known) -> Step + Send,
     {
-        let known = self.known();
+        let known = self.known()?;
         if let (Engine::Postgres(database), Some(at_once)) =
-            (self.engine(), &known.sessions.at_once)
+            (self.engine()?, &known.sessions.at_once)
             && let Some(written) = at_once.write(database, &known.sessions, ask, &mut fold).await?
         {
             return Ok(written);
@@ -168,7 +168,7 @@ impl Store {
     /// returns, every session is either to be seen by `sessions_to_close` or its writer will see
     /// the reboot.
     pub async fn record_reboots(&self, reboots: &[Reboot]) -> Result<(), Error> {
-        if !self.known().layout.ours() || reboots.is_empty() {
+        if !self.known()?.layout.ours() || reboots.is_empty() {
             return Ok(());
         }
         let mut tx = self.begin().await?;
@@ -193,7 +193,7 @@ impl Store {
         after: i64,
         limit: usize,
     ) -> Result<Vec<ToClose>, Error> {
-        let known = self.known();
+        let known = self.known()?;
         let texts = &known.sessions;
         let open = values![nas, at, after, limit];
         let mut found = self.fetch_to_close(&texts.to_close, open).await?;
@@ -213,16 +213,16 @@ impl Store {
     ) -> Result<Vec<ToClose>, Error> {
         let map: crate::engine::Map<ToClose> =
             |row| Ok(ToClose { radacctid: row.int(0)?, acctuniqueid: row.text(1)? });
-        self.engine().fetch(sql, values, map).await
+        self.engine()?.fetch(sql, values, map).await
     }
 
     /// The row of a session.
     pub async fn find_session(&self, acctuniqueid: &str) -> Result<Option<Session>, Error> {
-        let known = self.known();
+        let known = self.known()?;
         let map = {
             let known = known.clone();
             move |row: &crate::engine::Row<'_>| known.sessions.session(row)
         };
-        self.engine().find(&known.sessions.find, values![acctuniqueid], map).await
+        self.engine()?.find(&known.sessions.find, values![acctuniqueid], map).await
     }
 }
