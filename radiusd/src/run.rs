@@ -8,7 +8,7 @@ use dictionaries::Dictionary;
 use schema::Store;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::Config;
 use crate::control::{Control, metrics_router};
@@ -64,6 +64,8 @@ async fn serve(config: Config, runtime: &Runtime, people: &Runtime) -> Result<()
     let shared = share(&config, runtime.handle(), &store, dictionary, &mailboxes, workers).await?;
     let addresses: Vec<String> =
         sockets.iter().take(1).flatten().map(|socket| socket.local.to_string()).collect();
+    // Before anything is answered: who asks whether we serve may tell us to stop in the next moment.
+    let stop = Stop::caught()?;
     let running = Server::start(Arc::clone(&shared), sockets, mailboxes)?;
 
     if let Some(listener) = metrics_listener {
@@ -81,7 +83,7 @@ async fn serve(config: Config, runtime: &Runtime, people: &Runtime) -> Result<()
     tracing::info!(store = store.engine_name(), "serving RADIUS on {}{pages}", addresses.join(" "));
 
     ready();
-    until_told_to_stop().await?;
+    stop.told().await;
     tracing::info!("stopping: what is under way is answered first");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     // Workers wait for the journal, so they go first; they end when all is answered.
@@ -176,15 +178,26 @@ fn ready() {
     }
 }
 
-async fn until_told_to_stop() -> Result<(), Failure> {
-    let caught = |kind| signal(kind).map_err(|error| Failure::io("cannot catch a signal", &error));
-    let (mut terminate, mut interrupt) =
-        (caught(SignalKind::terminate())?, caught(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that end the daemon in order, once they are caught.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn caught() -> Result<Stop, Failure> {
+        let caught =
+            |kind| signal(kind).map_err(|error| Failure::io("cannot catch a signal", &error));
+        let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
+        Ok(Stop { terminate: caught(terminate)?, interrupt: caught(interrupt)? })
     }
-    Ok(())
+
+    async fn told(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// Removes attempts older than `attempts.keep_days`.

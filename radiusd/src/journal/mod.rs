@@ -239,6 +239,11 @@ impl Journal {
         self.spill.queued()
     }
 
+    /// Whether a record of now would be acknowledged, as far as is known.
+    pub fn takes_records(&self) -> bool {
+        self.spill.way() == spill::Way::Direct || self.spill.state.trouble.lock().is_empty()
+    }
+
     pub fn health(&self) -> Health {
         let state = &self.spill.state;
         let records = state.records.load(Ordering::Relaxed);

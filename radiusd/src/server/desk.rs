@@ -275,7 +275,11 @@ impl Desk {
 
     /// RFC 5997: the answer of the port, and nothing else.
     fn status(&mut self, exchange: &Exchange<'_>) -> Option<Outcome> {
-        if exchange.service == Service::Auth && self.shared.roster.is_stale(self.now) {
+        let silent = match exchange.service {
+            Service::Auth => self.shared.roster.is_stale(self.now),
+            Service::Acct => !self.shared.journal.takes_records(),
+        };
+        if silent {
             return Some(self.silence(exchange.ticket, Outcome::StoreAway));
         }
         self.plain_reply(

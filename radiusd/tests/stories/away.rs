@@ -61,13 +61,14 @@ impl Outage {
     fn stop_store(&mut self) {
         if let Some(mut server) = self.server.take() {
             self.signal(&server, Signal::SIGCONT);
-            server.kill().expect("PostgreSQL");
+            // At once, without good-byes, and not before its last process is gone: killed, it
+            // would leave some that keep it from starting again.
+            kill(Pid::from_raw(server.id() as i32), Signal::SIGQUIT).expect("PostgreSQL");
             server.wait().expect("PostgreSQL");
         }
     }
 
     fn start_store(&mut self) {
-        // Killed as it was, its last processes may still be about to end.
         self.server = Some(self.cluster.serve());
     }
 
@@ -219,6 +220,34 @@ fn a_store_that_hangs_keeps_nobody_waiting() {
     for user in names(40) {
         until(&user, Duration::from_secs(60), || is_accepted(&daemon, &user).filter(|yes| *yes));
     }
+}
+
+/// Status-Server on the accounting port answers for as long as records are acknowledged.
+#[test]
+fn a_full_journal_tells_no_status() {
+    let mut outage = Outage::new();
+    outage.settings.set("accounting.journal_max_bytes", "65536");
+    let daemon = outage.start();
+    outage.stop_store();
+    let acknowledged = |session: usize| {
+        let text = format!(
+            "Acct-Status-Type = Start ; User-Name = bob ; Acct-Session-Id = s{session} ; \
+             NAS-IP-Address = 127.0.0.1"
+        );
+        let start = Ask::accounting(&text).expect("a packet");
+        let mut nas = daemon.accounting_nas();
+        nas.tries = 1;
+        nas.ask(&start).is_some()
+    };
+    assert!((0..3).all(acknowledged), "kept in the journal");
+    assert!(daemon.accounting_nas().status().is_some());
+    assert!((3..2_000).any(|session| !acknowledged(session)), "the journal has a limit");
+    assert_eq!(daemon.accounting_nas().impatient().status(), None);
+    outage.start_store();
+    until("the status again", Duration::from_secs(60), || {
+        daemon.accounting_nas().impatient().status()
+    });
+    assert!(acknowledged(3_000));
 }
 
 /// All that was known is read again when the store is back, and nobody is rejected over it.
