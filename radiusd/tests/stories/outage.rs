@@ -40,19 +40,41 @@ struct Sent {
     session: usize,
     step: usize,
     packet: Vec<u8>,
-    due: Instant,
+    /// When it is to be sent again. `None`: it was not sent yet.
+    due: Option<Instant>,
 }
 
 impl Sent {
     fn new(session: usize, step: usize, identifier: usize, secret: &Secret) -> Sent {
         let seed = (session * STEPS + step) as u64;
         let packet = event(session, step).encode(identifier as u8, seed, secret);
-        Sent { session, step, packet, due: Instant::now() }
+        Sent { session, step, packet, due: None }
+    }
+}
+
+/// How many new events may go out beyond what a story waits for: traffic goes on while it acts,
+/// but can't be over by then, however slow the machine.
+const AHEAD: usize = 1_000;
+
+struct Traffic {
+    answered: AtomicUsize,
+    allowed: AtomicUsize,
+}
+
+impl Traffic {
+    fn answered(&self) -> usize {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    fn reach(&self, count: usize) {
+        self.allowed.store(count + AHEAD, Ordering::Relaxed);
+        let what = format!("{count} answers");
+        until(&what, PATIENCE, || (self.answered() >= count).then_some(()));
     }
 }
 
 /// Reports these sessions, each event until it is answered, many sessions at a time.
-fn report(to: SocketAddr, mut sessions: std::ops::Range<usize>, answered: &AtomicUsize) {
+fn report(to: SocketAddr, mut sessions: std::ops::Range<usize>, traffic: &Traffic) {
     let secret = Secret::new(SECRET.as_bytes());
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     socket.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
@@ -65,47 +87,46 @@ fn report(to: SocketAddr, mut sessions: std::ops::Range<usize>, answered: &Atomi
                 let next = sessions.next();
                 *slot = next.map(|session| Sent::new(session, 0, identifier, &secret));
             }
-            if let Some(sent) = slot
-                && sent.due <= Instant::now()
-            {
+            let Some(sent) = slot else { continue };
+            let is_due = match sent.due {
+                Some(due) => due <= Instant::now(),
+                None => traffic.answered() < traffic.allowed.load(Ordering::Relaxed),
+            };
+            if is_due {
                 // The daemon may be gone for a while.
                 socket.send_to(&sent.packet, to).ok();
-                sent.due = Instant::now() + Duration::from_millis(500);
+                sent.due = Some(Instant::now() + Duration::from_millis(500));
             }
         }
         if slots.iter().all(Option::is_none) {
             return;
         }
-        assert!(begun.elapsed() < PATIENCE, "{} answered in all", answered.load(Ordering::Relaxed));
+        assert!(begun.elapsed() < PATIENCE, "{} answered in all", traffic.answered());
         let Ok((length, _)) = socket.recv_from(&mut buffer) else { continue };
         let identifier = usize::from(buffer[1]);
         let Some(slot) = slots.get_mut(identifier) else { continue };
         let answers =
             |sent: &mut Sent| proto::verify_reply(&sent.packet, &buffer[..length], &secret).is_ok();
         let Some(Sent { session, step, .. }) = slot.take_if(answers) else { continue };
-        answered.fetch_add(1, Ordering::Relaxed);
+        traffic.answered.fetch_add(1, Ordering::Relaxed);
         let next = step + 1;
         *slot = (next < STEPS).then(|| Sent::new(session, next, identifier, &secret));
     }
 }
 
 /// Reports in several threads, and `amid` it does what the story is about.
-fn reporting(to: SocketAddr, sessions: usize, amid: impl FnOnce(&AtomicUsize)) {
-    let answered = AtomicUsize::new(0);
+fn reporting(to: SocketAddr, sessions: usize, amid: impl FnOnce(&Traffic)) {
+    let traffic = Traffic { answered: AtomicUsize::new(0), allowed: AtomicUsize::new(AHEAD) };
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let range = sessions * thread / 4..sessions * (thread + 1) / 4;
-            let answered = &answered;
-            scope.spawn(move || report(to, range, answered));
+            let traffic = &traffic;
+            scope.spawn(move || report(to, range, traffic));
         }
-        amid(&answered);
+        amid(&traffic);
+        traffic.allowed.store(usize::MAX, Ordering::Relaxed);
     });
-    assert_eq!(answered.load(Ordering::Relaxed), sessions * STEPS);
-}
-
-fn reach(answered: &AtomicUsize, count: usize) {
-    let what = format!("{count} answers");
-    until(&what, PATIENCE, || (answered.load(Ordering::Relaxed) >= count).then_some(()));
+    assert_eq!(traffic.answered(), sessions * STEPS);
 }
 
 /// Each session once, closed, with its last numbers.
@@ -195,10 +216,10 @@ impl Drop for Outage {
 fn a_store_stopped_amid_accounting_costs_no_record() {
     let mut outage = Outage::new();
     let daemon = outage.start();
-    reporting(daemon.acct(), 2_000, |answered| {
-        reach(answered, 2_000);
+    reporting(daemon.acct(), 2_000, |traffic| {
+        traffic.reach(2_000);
         outage.away();
-        reach(answered, 5_000);
+        traffic.reach(5_000);
         let (_, health) = daemon.get("/health/ready").expect("health");
         assert!(health.contains("records wait for the store"), "{health}");
         outage.back();
@@ -222,10 +243,10 @@ fn a_store_stopped_amid_accounting_costs_no_record() {
 fn killed_in_the_outage_and_in_the_replay_no_record_is_lost_or_doubled() {
     let mut outage = Outage::new();
     let daemon = outage.start();
-    reporting(daemon.acct(), 1_000, |answered| {
-        reach(answered, 500);
+    reporting(daemon.acct(), 1_000, |traffic| {
+        traffic.reach(500);
         outage.away();
-        reach(answered, 2_000);
+        traffic.reach(2_000);
         daemon.kill();
         outage.back();
         outage.settings.set("accounting.batch_max", "3");
@@ -243,7 +264,7 @@ fn killed_in_the_outage_and_in_the_replay_no_record_is_lost_or_doubled() {
         }
         outage.settings.unset("accounting.batch_max");
         let daemon = outage.start();
-        reach(answered, 4_000);
+        traffic.reach(4_000);
         daemon.until_journal_is_empty();
         all_there(&mut outage.sql(), 1_000);
     });
@@ -314,15 +335,15 @@ fn a_store_that_hangs_delays_neither_accounting_nor_logins() {
 fn a_locked_sqlite_file_costs_no_record() {
     let mut site = Site::new(Engine::Sqlite);
     let daemon = site.start();
-    reporting(daemon.acct(), 500, |answered| {
-        reach(answered, 500);
+    reporting(daemon.acct(), 1_000, |traffic| {
+        traffic.reach(500);
         site.sql.rows("BEGIN EXCLUSIVE");
-        reach(answered, 1_500);
+        traffic.reach(2_500);
         site.sql.rows("COMMIT");
     });
     daemon.until_journal_is_empty();
     assert!(daemon.metric("radiusd_journal_journalled_total") > 500.0);
-    all_there(&mut site.sql, 500);
+    all_there(&mut site.sql, 1_000);
 }
 
 /// No file may grow, as on a full disk: what the store can't take goes to the journal, whose
