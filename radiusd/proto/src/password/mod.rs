@@ -1,12 +1,15 @@
 //! Does this answer this stored secret: every stored form of FreeRADIUS.
 //!
 //! A [`Stored`] is read once, when its row is; `form` is the plain hashes and how their octets may
-//! be written, `header` is Password-With-Header, `crypt` and `pbkdf2` are the slow ones.
+//! be written, `header` is Password-With-Header, `crypt` (with `memory_hard` and `sun_md5`) and
+//! `pbkdf2` are the slow ones.
 
 mod crypt;
 mod form;
 mod header;
+mod memory_hard;
 mod pbkdf2;
+mod sun_md5;
 
 use std::fmt;
 
