@@ -150,6 +150,12 @@ impl State {
         self.extents.lock().of.is_empty()
     }
 
+    /// Of records that are on disk or on their way there.
+    pub fn holds_at_most(&self, most: usize) -> bool {
+        let records = self.records.load(Ordering::Relaxed);
+        self.pending.load(Ordering::Relaxed) as u64 + records <= most as u64
+    }
+
     /// The next records for the store, `most` at most; none when all have been read. Segments
     /// that are through are told to the thread.
     pub fn read(&self, most: usize, orders: &Sender<Order>) -> io::Result<Option<Batch>> {

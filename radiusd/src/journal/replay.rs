@@ -163,8 +163,9 @@ impl Replay {
         let lasted = begun.elapsed();
         let Some(error) = error else {
             self.advance(Position { segment, offset: next }, count as u64, pace);
-            let caught_up = count < pace.size && lasted < self.spill_after / 2;
-            if caught_up && self.spill.way() == Way::Spill {
+            // A batch ends with its segment: a short one says nothing about what is left.
+            let caught_up = self.spill.state.holds_at_most(self.batch_max);
+            if caught_up && lasted < self.spill_after / 2 && self.spill.way() == Way::Spill {
                 self.spill.hand_over();
             }
             pace.size = (pace.size * 2).min(self.batch_max);

@@ -300,6 +300,21 @@ fn a_position_saves_work_and_is_never_needed() {
     }
 }
 
+/// A batch ends with its segment, which says nothing about what is left.
+#[test]
+fn a_short_batch_is_not_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("journal");
+    for numbers in [0..3, 3..10] {
+        Rig::open(&path, LARGE).append_each(numbers);
+    }
+    let rig = Rig::open(&path, LARGE);
+    assert_eq!(rig.segments().len(), 2);
+    let batch = rig.state.read(5, &rig.orders).unwrap().unwrap();
+    assert_eq!(batch.events.len(), 3);
+    assert!(rig.state.holds_at_most(10) && !rig.state.holds_at_most(9));
+}
+
 /// Gone under our feet: an error each time, never an endless search; and then given up.
 #[test]
 fn a_segment_that_shrank_is_given_up() {

@@ -364,6 +364,41 @@ fn a_sqlite_store_that_can_not_grow_costs_no_record() {
     all_there(&mut site.sql, 1_000);
 }
 
+/// What earlier runs have left, a segment each, is long in coming to the store: new records go
+/// behind it and are answered.
+#[test]
+fn new_records_do_not_wait_for_what_an_outage_left() {
+    let mut outage = Outage::new();
+    outage.settings.set("accounting.spill_after", "\"3s\"");
+    outage.settings.set("clients.lab.address", "\"127.0.0.1\"");
+    outage.settings.set("clients.lab.secret", &format!("\"{SECRET}\""));
+    assert!(outage.start().accounting_nas().ask(&event(1, 0)).is_some());
+    outage.away();
+    outage.settings.set("accounting.spill_after", "\"1s\"");
+    for session in 0..2 {
+        let daemon = Daemon::launch(&outage.directory, &outage.settings);
+        let mut nas = daemon.accounting_nas();
+        (nas.tries, nas.timeout) = (60, Duration::from_millis(500));
+        assert!(nas.ask(&event(session, 3)).is_some());
+        daemon.kill();
+    }
+    outage.settings.set("accounting.spill_after", "\"3s\"");
+    outage.back();
+    let mut sql = outage.sql();
+    sql.rows("BEGIN; SELECT * FROM radacct WHERE acctsessionid = 's1' FOR UPDATE");
+    let daemon = outage.start();
+    until("the first segment to be in the store", PATIENCE, || {
+        (daemon.metric("radiusd_journal_replayed_total") == 1.0).then_some(())
+    });
+    let mut nas = daemon.accounting_nas();
+    (nas.tries, nas.timeout) = (1, Duration::from_secs(15));
+    assert!(nas.ask(&event(2, 3)).is_some());
+    assert_eq!(daemon.metric("radiusd_journal_records"), 2.0);
+    sql.rows("COMMIT");
+    daemon.until_journal_is_empty();
+    all_there(&mut sql, 3);
+}
+
 /// The journal's limit is reached: unanswered and counted, until there is room again.
 #[test]
 fn a_full_journal_leaves_records_unanswered() {
