@@ -94,6 +94,36 @@ async fn every_kind_of_update() {
     }
 }
 
+/// A plan is made while the tables are empty and kept while they grow.
+#[tokio::test]
+async fn no_table_is_read_whole() {
+    let place = Place::postgres().await;
+    let store = &place.store;
+    let whole = "SELECT coalesce(sum(seq_scan), 0) FROM pg_stat_user_tables WHERE relname IN \
+                 ('radacct', 'mgmt_session_marks', 'mgmt_nas_reboots', 'mgmt_session_reuse')";
+    let by_key = "SELECT idx_scan FROM pg_stat_user_tables WHERE relname = 'radacct'";
+    let before = place.sql(whole);
+    for round in 0..3 {
+        let fold = |known: Known| {
+            let mut rows: Vec<_> = known.rows.into_iter().map(|(row, _)| row).collect();
+            rows.iter_mut().for_each(|row| row.acctinputoctets = Some(round));
+            if rows.is_empty() {
+                rows = vec![session("a"), session("b")];
+            }
+            let marks = rows.iter().map(|row| (row.acctuniqueid.clone(), Some("{}".into())));
+            Step::Write(Writes { marks: marks.collect(), rows, ..Writes::default() })
+        };
+        let asked = Ask { nases: vec!["2001:db8::1".into()], ..ask(&["a", "b"]) };
+        store.write_sessions(&asked, fold).await.unwrap();
+    }
+    store.close().await;
+    // What a connection has counted is told when it ends.
+    while place.sql(by_key) == "0" {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(place.sql(whole), before);
+}
+
 #[tokio::test]
 async fn marks_reuses_and_reboots() {
     for place in Place::both().await {

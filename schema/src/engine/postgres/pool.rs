@@ -165,13 +165,22 @@ impl Drop for Loan {
 /// FreeRADIUS's tables stay where the role finds them; ours come last. The zone matters only for
 /// a column that is a timestamp without one. What is acknowledged is on disk, whatever the role's
 /// habit; and a statement that has waited for a lock must see what it waited for.
+///
+/// A statement is planned once a connection: for a short list PostgreSQL would plan anew each
+/// time, which costs more than running it. What is asked is asked by key, and a plan made while a
+/// table was small must be right when it has grown: by index, never by reading it whole.
 pub(super) async fn enter(connection: &mut PgConnection, zone: Option<&str>) -> Result<(), Error> {
     const ENTER: &str = "SELECT set_config('search_path', CASE current_setting('search_path') \
          WHEN '' THEN 'mgmt' ELSE current_setting('search_path') || ', mgmt' END, false), \
          set_config('TimeZone', COALESCE($1, current_setting('TimeZone')), false), \
          set_config('synchronous_commit', CASE current_setting('synchronous_commit') \
          WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false), \
-         set_config('default_transaction_isolation', 'read committed', false)";
+         set_config('default_transaction_isolation', 'read committed', false), \
+         (SELECT count(set_config(name, value, false)) \
+         FROM (VALUES ('plan_cache_mode', 'force_generic_plan'), ('jit', 'off'), \
+         ('enable_seqscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), \
+         ('enable_material', 'off')) AS planner(name, value) \
+         WHERE current_setting(name, true) IS NOT NULL)";
     within(CONNECT, connection.execute(sqlx::query(ENTER).bind(zone))).await??;
     Ok(())
 }
