@@ -88,9 +88,8 @@ pub fn next(
             Found::Doubtful(known) if waiting.away || shared.roster.is_away() => {
                 waiting.user = Some(known);
             }
-            _ if waiting.away || waiting.rounds > ROUNDS_MAX => {
-                return Next::Silence(Outcome::StoreAway);
-            }
+            _ if waiting.away => return Next::Silence(Outcome::StoreAway),
+            _ if waiting.rounds > ROUNDS_MAX => return Next::Silence(Outcome::TooManyFetches),
             _ => return Next::Fetch(What::User(name.into())),
         }
     }
@@ -113,8 +112,9 @@ pub fn next(
     };
     let decision = match decide(&facts, &request, &mut NoRecorder) {
         Step::Decided(decision) => decision,
-        Step::Needs(_) if waiting.away || waiting.rounds > ROUNDS_MAX => {
-            return Next::Silence(Outcome::StoreAway);
+        Step::Needs(_) if waiting.away => return Next::Silence(Outcome::StoreAway),
+        Step::Needs(_) if waiting.rounds > ROUNDS_MAX => {
+            return Next::Silence(Outcome::TooManyFetches);
         }
         Step::Needs(needs) => return Next::Fetch(What::Needs(needs)),
     };

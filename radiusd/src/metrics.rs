@@ -38,10 +38,12 @@ pub enum Outcome {
     Abandoned,
     /// A row says so: `Response-Packet-Type := Do-Not-Respond`.
     DoNotRespond,
+    /// The rows ask for one thing after the other, more than one request may have fetched.
+    TooManyFetches,
     Malformed(Malformed),
 }
 
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 19] = [
     "access-accept",
     "access-reject",
     "accounting-response",
@@ -60,6 +62,7 @@ const NAMES: [&str; 18] = [
     "panicked",
     "abandoned",
     "do-not-respond",
+    "too-many-fetches",
 ];
 
 impl Outcome {
@@ -83,6 +86,7 @@ impl Outcome {
             Outcome::Panicked => 15,
             Outcome::Abandoned => 16,
             Outcome::DoNotRespond => 17,
+            Outcome::TooManyFetches => 18,
             Outcome::Malformed(malformed) => NAMES.len() + malformed as usize,
         }
     }

@@ -76,12 +76,19 @@ fn for_each(
 #[test]
 fn radiusd_decides_as_freeradius() {
     let mut cases = corpus();
+    // Another seed for a longer search.
+    let seed = std::env::var("RADIUSD_SEED").ok();
+    let seed = seed.map_or(SEED, |seed| seed.parse().expect("RADIUSD_SEED is a number"));
     assert!(cases.len() >= 300, "{} cases", cases.len());
-    cases.extend(case::parse("generated", &generate::generate(SEED, GENERATED)));
+    cases.extend(case::parse("generated", &generate::generate(seed, GENERATED)));
     let mut site = Site::new(Engine::Postgres);
     site.sql.rows(&case::load(&cases));
     let database = site.sql.value("SELECT current_database()");
     let freeradius = FreeRadius::start(postgres::shared(), &database, ZONE);
+    // One NAS here signs and doesn't, so it is not to be learned what it does (deviation 8); our
+    // tables are there once we ran.
+    drop(site.start());
+    site.sql.rows("INSERT INTO mgmt.mgmt_nas_settings SELECT id, 'no', 'no' FROM nas");
     let daemon = site.start();
     let found: [AtomicUsize; 3] = std::array::from_fn(|_| AtomicUsize::new(0));
     let sockets = || vec![Nas::new(freeradius.auth), daemon.nas()];
@@ -121,11 +128,28 @@ fn judge(request: &Request, theirs: Option<&Answer>, ours: Option<&Answer>) -> O
     let mut ignored = Vec::new();
     for Differs { deviation, how } in &request.differs {
         match how {
+            How::Outcome(_) if both[0] == both[1] => {
+                return Some(format!("deviation {deviation} makes no difference\n  {shown}"));
+            }
             How::Outcome(outcome) if *outcome == both[1] => return None,
             How::Outcome(outcome) => {
                 return Some(format!("deviation {deviation} means {outcome:?}\n  {shown}"));
             }
-            How::Attributes(names) => ignored.extend(names),
+            How::Attributes(names) => {
+                let values = |answer: Option<&Answer>, name: &String| {
+                    let mut items = answer.map(Answer::by_name).unwrap_or_default();
+                    items.retain(|item| item.name == *name);
+                    items
+                };
+                if let Some(name) =
+                    names.iter().find(|name| values(theirs, name) == values(ours, name))
+                {
+                    return Some(format!(
+                        "deviation {deviation} makes no difference to {name}\n  {shown}"
+                    ));
+                }
+                ignored.extend(names);
+            }
         }
     }
     let [theirs, ours] = [theirs, ours].map(|answer| {
