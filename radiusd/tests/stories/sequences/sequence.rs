@@ -10,9 +10,10 @@
 //! `start`, `interim`, `stop`, `on`, `off` and `send` (no status of its own) are packets; the number is
 //! Event-Timestamp, in seconds of the sequence's own clock, `-` sends none. User, session id and NAS
 //! address are the sequence's own; `user X`, `session X`, `nas X` change them from there on, `none`
-//! leaves them out. `again` repeats the last packet, octet for octet. `differs NUMBER COLUMN…` allows
-//! our row to differ in these columns by a deviation (`rows`: in everything); each `ours` line is one
-//! of our rows, by start time, with some of its columns; times are in the sequence's clock.
+//! leaves them out. `again` repeats the last packet, octet for octet. `differs NUMBER COLUMN…` says
+//! that our row differs in these columns by a deviation (`rows`: there are others altogether). It has
+//! to, and exactly as the `ours` lines say: each is one of our rows, by start time, with its values
+//! of such columns. Times are in the sequence's clock, `received` is the time of the test, ∅ is NULL.
 
 use std::collections::BTreeSet;
 
@@ -24,9 +25,9 @@ pub struct Sequence {
     pub place: String,
     pub nas: String,
     pub steps: Vec<Step>,
-    /// Columns in which our rows may differ.
+    /// Columns in which our rows differ.
     pub differs: BTreeSet<String>,
-    /// What our rows hold, where FreeRADIUS's don't say.
+    /// What our rows hold there, and elsewhere.
     pub ours: Vec<Vec<(String, String)>>,
     /// Some packet is timed by its receipt.
     pub by_receipt: bool,
@@ -109,9 +110,10 @@ impl Sequence {
             "ours" => {
                 let pairs = rest.split(' ').map(|pair| {
                     let (column, value) = pair.split_once('=').ok_or("no =")?;
-                    Ok((column.to_owned(), value.to_owned()))
+                    let value = String::from_utf8(ask::octets(value)?);
+                    Ok((column.to_owned(), value.map_err(|error| error.to_string())?))
                 });
-                self.ours.push(pairs.collect::<Result<_, &str>>()?);
+                self.ours.push(pairs.collect::<Result<_, String>>()?);
             }
             _ => return Err(format!("no directive {word:?}")),
         }
