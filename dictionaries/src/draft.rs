@@ -1,6 +1,6 @@
 //! A dictionary while it is being read: what may be defined twice, and what may come too early.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -45,6 +45,8 @@ pub(crate) struct Draft {
     /// By name in lower case.
     by_name: HashMap<Box<str>, usize>,
     by_place: HashMap<Place, usize>,
+    /// Whose number was given a new name with the same type: the old one stands for the number.
+    renamed: HashSet<usize>,
     vendors: HashMap<u32, Vendor>,
     vendor_names: HashMap<Box<str>, u32>,
     values: HashMap<Place, Vec<ValueName>>,
@@ -100,7 +102,10 @@ impl Draft {
         let at = match self.by_name.get(&lower) {
             None => {
                 self.by_name.insert(lower, self.attributes.len());
-                self.by_place.insert(entry.place.clone(), self.attributes.len());
+                let before = self.by_place.insert(entry.place.clone(), self.attributes.len());
+                let same =
+                    |at: &usize| self.attributes.get(*at).map(|old| old.kind) == Some(entry.kind);
+                self.renamed.extend(before.filter(same));
                 self.attributes.push(entry);
                 return Ok(());
             }
@@ -166,6 +171,7 @@ impl Draft {
 
     pub(crate) fn finish(mut self) -> Result<Dictionary, ParseError> {
         self.settle_early()?;
+        self.settle_renamed();
         let mut names: HashMap<Place, Arc<Names>> = HashMap::with_capacity(self.values.len());
         for (place, values) in self.values {
             names.insert(place, Arc::new(settle_names(values)?));
@@ -199,6 +205,19 @@ impl Draft {
             by_name.iter().filter_map(|(_, at)| attributes.get(*at).cloned()).collect();
         dictionary.attributes = attributes.into();
         Ok(dictionary)
+    }
+
+    fn settle_renamed(&mut self) {
+        for at in std::mem::take(&mut self.renamed) {
+            let place = self.attributes.get(at).map(|old| &old.place);
+            let newest = place.and_then(|place| self.at(place)).map(|new| (new.kind, new.flags));
+            if let Some((kind, flags)) = newest
+                && let Some(old) = self.attributes.get_mut(at)
+                && old.kind != kind
+            {
+                (old.kind, old.flags) = (kind, flags);
+            }
+        }
     }
 
     fn settle_early(&mut self) -> Result<(), ParseError> {

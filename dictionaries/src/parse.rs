@@ -674,4 +674,18 @@ mod tests {
         assert_eq!(dictionary.attribute("new").unwrap().value_named("X"), Some(1));
         assert!(dictionary.describe(old).contains("now called new"));
     }
+
+    #[test]
+    fn a_name_that_was_only_renamed_goes_along_with_its_number() {
+        let kinds = |text: &str| {
+            let dictionary = Dictionary::from_text(text).unwrap();
+            ["a", "b", "c"].map(|name| dictionary.attribute(name).map(|found| found.kind))
+        };
+        let [a, b] = ["ATTRIBUTE a 6 integer\n", "ATTRIBUTE b 6 integer\n"];
+        let (integer, string) = (Some(Kind::Integer), Some(Kind::String));
+        let c = "ATTRIBUTE c 6 string";
+        assert_eq!(kinds(&format!("{a}{b}{c}")), [string, integer, string]);
+        assert_eq!(kinds(&format!("{a}{c}")), [integer, None, string]);
+        assert_eq!(kinds(&format!("{a}{b}")), [integer, integer, None]);
+    }
 }

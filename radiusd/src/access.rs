@@ -13,7 +13,9 @@ use crate::accounting::{self, Event};
 use crate::duplicates::{Key, Ticket};
 use crate::fetch::{Fetched, What};
 use crate::metrics::Outcome;
-use crate::policy::{Answers, Decision, Facts, NoRecorder, Request, Step, Trace, Verdict, decide};
+use crate::policy::{
+    Answers, Decision, Facts, NEEDS_MAX, NoRecorder, Request, Step, Trace, Verdict, decide,
+};
 use crate::roster::{Found, Known, Nas};
 use crate::server::{Service, Shared};
 
@@ -114,6 +116,9 @@ pub fn next(
         Step::Decided(decision) => decision,
         Step::Needs(_) if waiting.away => return Next::Silence(Outcome::StoreAway),
         Step::Needs(_) if waiting.rounds > ROUNDS_MAX => {
+            return Next::Silence(Outcome::TooManyFetches);
+        }
+        Step::Needs(needs) if needs.len() > NEEDS_MAX => {
             return Next::Silence(Outcome::TooManyFetches);
         }
         Step::Needs(needs) => return Next::Fetch(What::Needs(needs)),

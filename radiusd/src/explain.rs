@@ -21,6 +21,7 @@ pub fn sentence(step: &TraceStep) -> String {
         | TraceStep::SessionTimeout { .. }
         | TraceStep::Expired { .. }
         | TraceStep::OutsideLoginTime { .. }
+        | TraceStep::SessionsUncounted
         | TraceStep::Sessions { .. } => limits(step),
         TraceStep::Waits { lacks } => format!("This needs {} first.", lack(lacks)),
         _ => login(step),
@@ -112,6 +113,10 @@ fn limits(step: &TraceStep) -> String {
         TraceStep::OutsideLoginTime { hours } => {
             format!("Login-Time \"{hours}\" does not allow this hour.")
         }
+        TraceStep::SessionsUncounted => {
+            "Session-Type sends the count of sessions to a section that is not there: it is left out."
+                .into()
+        }
         TraceStep::Sessions { open, limit, allowed, why } => {
             let verdict = if *allowed { "allows" } else { "does not allow" };
             format!(
@@ -135,6 +140,10 @@ fn login(step: &TraceStep) -> String {
         TraceStep::NoPassword { why } => format!("No password is compared: {why}."),
         TraceStep::LeftOut { attribute } => format!("The answer does not carry {attribute}."),
         TraceStep::Accepted => "The login is accepted.".into(),
+        TraceStep::Overruled { reason } => format!(
+            "The login would be refused ({}), but Response-Packet-Type says Access-Accept.",
+            reason.as_str()
+        ),
         TraceStep::Silenced => "Response-Packet-Type says that nothing is answered.".into(),
         TraceStep::Rejected { reason } => format!("The login is refused: {}", reason.text()),
         _ => String::new(),

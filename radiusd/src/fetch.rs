@@ -11,11 +11,12 @@ use jiff::tz::TimeZone;
 use schema::{Error, Store, UserRows};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::duplicates::Ticket;
 use crate::policy::{
-    Answers, Ask, Direction, Need, OpenSessions, UserPolicy, compile_user, lookup_names,
+    Answers, Ask, Counted, Direction, Need, OpenSessions, UserPolicy, compile_user, lookup_names,
 };
 use crate::roster::{Found, Known, Mark, Roster};
 use crate::server::{Mailbox, Message};
@@ -44,7 +45,7 @@ pub enum Fetched {
 /// One [`Need`], satisfied.
 pub enum Answer {
     Profile(String, Option<Arc<UserPolicy>>),
-    Counter(Ask, i64),
+    Counter(Ask, Counted),
     OpenSessions(OpenSessions),
     Host(String, Vec<IpAddr>),
     SlowPassword(bool),
@@ -239,10 +240,21 @@ impl Source {
         }
     }
 
+    /// All at the same time.
     async fn satisfy(self: &Arc<Self>, needs: Vec<Need>) -> Option<Vec<Answer>> {
+        let mut asked = JoinSet::new();
         let mut answers = Vec::with_capacity(needs.len());
+        let mut needs = needs.into_iter();
+        let first = needs.next();
         for need in needs {
-            answers.push(self.one(need).await?);
+            let source = Arc::clone(self);
+            asked.spawn(async move { source.one(need).await });
+        }
+        if let Some(first) = first {
+            answers.push(self.one(first).await?);
+        }
+        while let Some(answer) = asked.join_next().await {
+            answers.push(answer.ok()??);
         }
         Some(answers)
     }
@@ -286,7 +298,7 @@ impl Source {
         }
     }
 
-    async fn counter(&self, user: &[u8], ask: Ask) -> Option<i64> {
+    async fn counter(&self, user: &[u8], ask: Ask) -> Option<Counted> {
         let (store, names) = (self.store.clone(), owned_names(user));
         self.asked(async move {
             let names = borrowed(&names);
@@ -295,14 +307,14 @@ impl Source {
                     store.session_seconds(&names, since).await
                 }
                 Ask::SessionSeconds { since: None } => store.session_seconds_ever(&names).await,
-                Ask::FirstLogin => Ok(store.first_login(&names).await?.unwrap_or(0)),
+                Ask::FirstLogin => store.first_login(&names).await,
                 Ask::Volume { since, direction } => {
                     let volume = store.volume(&names, since).await?;
-                    Ok(match direction {
+                    Ok(Some(match direction {
                         Direction::Input => volume.input,
                         Direction::Output => volume.output,
                         Direction::Both => volume.input.saturating_add(volume.output),
-                    })
+                    }))
                 }
             }
         })

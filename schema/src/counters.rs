@@ -107,18 +107,23 @@ impl Texts {
 
 impl Store {
     /// Seconds of the sessions that reach into the time since `since` (epoch seconds), without
-    /// what lies before it. FreeRADIUS's daily, weekly and monthly counters.
-    pub async fn session_seconds(&self, names: &[&str], since: i64) -> Result<i64, Error> {
+    /// what lies before it; none when no session does. FreeRADIUS's daily, weekly and monthly
+    /// counters.
+    pub async fn session_seconds(&self, names: &[&str], since: i64) -> Result<Option<i64>, Error> {
         self.sum(&SECONDS, values![names, since]).await
     }
 
-    /// Seconds of all sessions ever.
-    pub async fn session_seconds_ever(&self, names: &[&str]) -> Result<i64, Error> {
+    /// Seconds of all sessions ever; none when there are none.
+    pub async fn session_seconds_ever(&self, names: &[&str]) -> Result<Option<i64>, Error> {
         self.sum(&SECONDS_EVER, values![names]).await
     }
 
-    async fn sum(&self, sql: &Sql, values: Vec<crate::engine::Value>) -> Result<i64, Error> {
-        Ok(self.engine()?.find(sql, values, |row| row.int(0)).await?.unwrap_or_default())
+    async fn sum(
+        &self,
+        sql: &Sql,
+        values: Vec<crate::engine::Value>,
+    ) -> Result<Option<i64>, Error> {
+        Ok(self.engine()?.find(sql, values, |row| row.int_or_null(0)).await?.flatten())
     }
 
     /// Octets of the sessions that reach into the time since `since`; of all for `None`.

@@ -52,7 +52,7 @@ async fn radius_works(store: &Store, id: &str) {
         Step::Write(Writes { rows, ..Writes::default() })
     };
     store.write_sessions(&ask, update).await.unwrap();
-    assert!(store.session_seconds_ever(&["bob"]).await.unwrap() >= 60);
+    assert!(store.session_seconds_ever(&["bob"]).await.unwrap() >= Some(60));
     assert!(!store.open_sessions(&["bob"]).await.unwrap().is_empty());
     let reboot = Reboot { nasipaddress: "10.0.0.1".into(), at: 1, off: false, cause: None };
     store.record_reboots(&[reboot]).await.unwrap();

@@ -10,8 +10,8 @@ use proto::{Code, Packet, Secret};
 use radiusd::exit::{self, Failure};
 use radiusd::explain;
 use radiusd::policy::{
-    self, Answers, Ask, Direction, Facts, Groups, Huntgroups, Need, OpenSessions, Step, Trace,
-    UserPolicy, Verdict,
+    self, Answers, Ask, Counted, Direction, Facts, Groups, Huntgroups, NEEDS_MAX, Need,
+    OpenSessions, Step, Trace, UserPolicy, Verdict,
 };
 use schema::Store;
 use serde_json::json;
@@ -77,11 +77,15 @@ impl Explain {
                 Step::Decided(decision) => {
                     return self.report(decision.verdict, &decision.reply, &trace);
                 }
+                Step::Needs(needs) if needs.len() > NEEDS_MAX => break,
                 Step::Needs(needs) => needs,
             };
             desk.wait(answer(needs.into_iter(), &mut answers, &desk))?;
         }
-        Err(Failure::new(exit::SOFTWARE, "the decision asks and asks"))
+        Err(Failure::new(
+            exit::FAILURE,
+            "no answer: the rows ask for more than one request may have fetched",
+        ))
     }
 
     /// The request as a NAS would send it.
@@ -204,18 +208,18 @@ async fn answer(
     Ok(())
 }
 
-async fn used(store: &Store, names: &[&str], ask: Ask) -> Result<i64, schema::Error> {
+async fn used(store: &Store, names: &[&str], ask: Ask) -> Result<Counted, schema::Error> {
     match ask {
         Ask::SessionSeconds { since: Some(since) } => store.session_seconds(names, since).await,
         Ask::SessionSeconds { since: None } => store.session_seconds_ever(names).await,
-        Ask::FirstLogin => Ok(store.first_login(names).await?.unwrap_or(0)),
+        Ask::FirstLogin => store.first_login(names).await,
         Ask::Volume { since, direction } => {
             let volume = store.volume(names, since).await?;
-            Ok(match direction {
+            Ok(Some(match direction {
                 Direction::Input => volume.input,
                 Direction::Output => volume.output,
                 Direction::Both => volume.input.saturating_add(volume.output),
-            })
+            }))
         }
     }
 }

@@ -142,7 +142,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
                 None => {
                     let stored = stored.into_owned();
                     let slow = SlowPassword { stored, typed: typed.to_vec() };
-                    return Err(self.wait(Need::SlowPassword(slow)));
+                    return Err(self.wait(vec![Need::SlowPassword(slow)]));
                 }
             },
             Known::Stored(stored) => stored.pap(&typed),

@@ -1,12 +1,13 @@
 //! FreeRADIUS's `rlm_sql`: the user's rows, then groups by priority, then a profile's groups.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use dictionaries::Pair;
 use smallvec::SmallVec;
 
 use super::check::Match;
-use super::counters::Limit;
+use super::counters::{Limit, Used};
 use super::decision::{Case, Halt};
 use super::list::{Held, List, first, merge};
 use super::names::lookup_names;
@@ -120,7 +121,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
         }
         let name = name.into_owned();
         let Some(profile) = self.facts.answers.find_profile(&name) else {
-            return Err(self.wait(Need::Profile(name)));
+            return Err(self.wait(vec![Need::Profile(name)]));
         };
         let known = profile.is_some();
         self.recorder.note(|| TraceStep::Profile { name: name.clone(), known });
@@ -145,7 +146,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
                 return Err(self.lack(limit));
             }
             if let Some(rest) = stripped {
-                self.view.strip(&rest);
+                self.view.strip(rest);
             }
             let fits = matched == Match::Yes;
             let view = &self.view;
@@ -184,11 +185,17 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
             });
             return Err(Halt::Refuse(Reason::InvalidRow));
         }
+        let known = |host: &str| self.facts.answers.find_host(host);
+        let hosts = batch.items.iter().filter_map(Item::host);
+        let lacking = hosts.filter(|host| known(host).is_none());
+        let lacking: BTreeSet<&str> = lacking.collect();
+        if !lacking.is_empty() {
+            let needs = lacking.into_iter().map(|host| Need::Host(host.to_owned()));
+            return Err(self.wait(needs.collect()));
+        }
         for item in &batch.items {
             let Some(host) = item.host() else { continue };
-            let Some(found) = self.facts.answers.find_host(host) else {
-                return Err(self.wait(Need::Host(host.to_owned())));
-            };
+            let Some(found) = self.facts.answers.find_host(host) else { continue };
             if item.address(found).is_none() {
                 self.recorder.note(|| TraceStep::Unreadable {
                     row: shown(table, owner, item),
@@ -224,16 +231,16 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
     }
 
     /// What the user used of a quota, in its unit. `None`: it has to be asked.
-    pub(super) fn used(&self, limit: Limit) -> Option<u64> {
+    pub(super) fn used(&self, limit: Limit) -> Option<Used> {
         let ask = limit.ask(self.request.now, self.request.zone);
         let answer = self.facts.answers.find_counter(ask)?;
-        Some(limit.used(answer, self.request.now))
+        Some(answer.map(|answer| limit.used(answer, self.request.now)))
     }
 
     pub(super) fn lack(&mut self, limit: Limit) -> Halt {
-        let user = self.view.stripped_user().unwrap_or_default().to_vec();
+        let user = self.view.user().unwrap_or_default().to_vec();
         let ask = limit.ask(self.request.now, self.request.zone);
-        self.wait(Need::Counter { user, ask })
+        self.wait(vec![Need::Counter { user, ask }])
     }
 }
 

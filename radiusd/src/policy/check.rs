@@ -6,8 +6,8 @@ use std::cmp::Ordering;
 use dictionaries::{Pair, Value};
 use proto::attribute::Instances;
 
-use super::compare::compare;
-use super::counters::Limit;
+use super::compare::{compare, fits};
+use super::counters::{Limit, Used};
 use super::login_time::{self, Allowed};
 use super::op::Op;
 use super::role::{Role, Virtual};
@@ -34,7 +34,7 @@ impl Item {
     pub(super) fn is_compared(&self, view: &View<'_, '_>) -> bool {
         match self.role {
             _ if matches!(self.op, Op::Set | Op::Add) => false,
-            Role::AuthType | Role::Ignored | Role::CryptPassword => false,
+            Role::AuthType | Role::Ignored | Role::SessionType | Role::CryptPassword => false,
             Role::UserPassword => view.packet().find(2).is_some_and(|octets| !octets.is_empty()),
             _ => true,
         }
@@ -44,7 +44,7 @@ impl Item {
         &self,
         batch: &Batch,
         scope: &Scope<'_, '_, '_>,
-        used: impl Fn(Limit) -> Option<u64>,
+        used: impl Fn(Limit) -> Option<Used>,
     ) -> (Match, Stripped) {
         let row = Row::of(self, scope);
         let verdict = |yes| (if yes { Match::Yes } else { Match::No }, None);
@@ -62,7 +62,9 @@ impl Item {
             }
             Role::Virtual(Virtual::Used(limit)) => match used(limit) {
                 None => (Match::Lacks(limit), None),
-                Some(used) => {
+                // Nothing is less than anything, zero too.
+                Some(None) => verdict(self.op.allows(-1)),
+                Some(Some(used)) => {
                     let wanted = row.pair.value.as_u64().unwrap_or(0);
                     verdict(self.op.allows(used.cmp(&wanted) as i32))
                 }
@@ -92,13 +94,13 @@ impl Item {
         if found.is_empty() {
             return if self.op == Op::Absent { Match::Yes } else { Match::NoAttribute };
         }
-        let fits = found.iter().any(|(tag, value)| match self.op {
+        let any = found.iter().any(|(tag, value)| match self.op {
             Op::Present => true,
             Op::Absent => false,
             Op::Like | Op::NotLike => self.like(row, value, scope),
-            op => op.allows(compare(&row.pair, *tag, value)),
+            op => fits(op, &row.pair, *tag, value),
         });
-        if fits { Match::Yes } else { Match::No }
+        if any { Match::Yes } else { Match::No }
     }
 
     /// A pattern that is none matches neither way.
@@ -193,9 +195,9 @@ impl Op {
 }
 
 /// How the beginning or end of the name compares, and what is left without it.
-fn affix<'a>(which: Virtual, row: &Pair, view: &View<'_, 'a>) -> (i32, Option<&'a [u8]>) {
+fn affix<'v>(which: Virtual, row: &Pair, view: &'v View<'_, '_>) -> (i32, Option<&'v [u8]>) {
     let affix = row.value.as_octets().unwrap_or_default();
-    let name = view.user().unwrap_or_default();
+    let name = view.rest_of_user();
     let (part, rest) = match which {
         Virtual::Prefix => match name.split_at_checked(affix.len()) {
             Some((part, rest)) => (part, rest),

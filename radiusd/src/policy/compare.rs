@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 
 use dictionaries::{Pair, Value};
 
+use super::op::Op;
+
 /// Below, at or above zero as what was found is less than, equal to or more than the row's. A row
 /// without a tag takes any; one with a tag compares by it first.
 pub(super) fn compare(row: &Pair, found_tag: Option<u8>, found: &Value) -> i32 {
@@ -14,6 +16,40 @@ pub(super) fn compare(row: &Pair, found_tag: Option<u8>, found: &Value) -> i32 {
         return i32::from(found_tag.unwrap_or(0)) - i32::from(tag);
     }
     compare_values(&row.value, found)
+}
+
+/// Does what was found fit the row? Networks are less the deeper inside of each other they are,
+/// and those of one size neither less nor more nor even unequal.
+pub(super) fn fits(op: Op, row: &Pair, found_tag: Option<u8>, found: &Value) -> bool {
+    let (found, row_network) = match (network(found), network(&row.value)) {
+        (Some(found), Some(row)) => (found, row),
+        _ => return op.allows(compare(row, found_tag, found)),
+    };
+    let inside = found.1 > row_network.1 && begins(found.0, row_network.0, row_network.1);
+    let around = found.1 < row_network.1 && begins(row_network.0, found.0, found.1);
+    let same = found == row_network;
+    match op {
+        Op::NotEqual => found.1 != row_network.1,
+        Op::Less => inside,
+        Op::AtMost => inside || same,
+        Op::Greater => around,
+        Op::AtLeast => around || same,
+        _ => same,
+    }
+}
+
+/// The address of a network, at the upper end of 128 bits, and how many of them count.
+fn network(value: &Value) -> Option<(u128, u8)> {
+    match value {
+        Value::Ipv4prefix(address, bits) => Some((u128::from(u32::from(*address)) << 96, *bits)),
+        Value::Ipv6prefix(address, bits) => Some((u128::from(*address), *bits)),
+        _ => None,
+    }
+}
+
+fn begins(address: u128, with: u128, bits: u8) -> bool {
+    let other = address ^ with;
+    u32::from(bits) <= other.leading_zeros()
 }
 
 fn compare_values(row: &Value, found: &Value) -> i32 {

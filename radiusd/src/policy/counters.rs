@@ -24,6 +24,9 @@ pub(super) enum Limit {
     TotalOctetsMonthly,
 }
 
+/// In a quota's unit; none while no session counts.
+pub(super) type Used = Option<u64>;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Measure {
     Seconds,

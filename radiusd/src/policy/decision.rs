@@ -103,15 +103,21 @@ pub fn decide<'a, R: Recorder>(
     let verdict = match case.run() {
         Ok(()) => Verdict::Accept,
         Err(Halt::Refuse(reason)) => Verdict::Reject(reason),
-        Err(Halt::Silence) => Verdict::Silence,
         Err(Halt::Needs(needs)) => return Step::Needs(needs),
     };
-    Step::Decided(case.finish(verdict))
+    let overruled = case.overrule(verdict);
+    if let (Verdict::Reject(reason), Verdict::Accept) = (verdict, overruled) {
+        case.recorder.note(|| TraceStep::Overruled { reason });
+    }
+    Step::Decided(case.finish(overruled))
 }
 
 /// VALUEs of Response-Packet-Type.
+const ACCESS_ACCEPT: u64 = 2;
 const ACCESS_REJECT: u64 = 3;
 const DO_NOT_RESPOND: u64 = 256;
+/// VALUE of Post-Auth-Type.
+const POST_AUTH_REJECT: u64 = 2;
 
 /// One decision in progress.
 pub(super) struct Case<'c, 'a, R> {
@@ -136,7 +142,6 @@ pub(super) struct Seen {
 /// Why the steps end early.
 pub(super) enum Halt {
     Refuse(Reason),
-    Silence,
     Needs(Vec<Need>),
 }
 
@@ -152,17 +157,17 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
         self.check_login_time()?;
         self.find_password();
         self.authenticate()?;
-        self.check_sessions()?;
-        self.check_response_type()
+        self.check_sessions()
     }
 
-    /// A row may turn an accept into something else.
-    fn check_response_type(&mut self) -> Result<(), Halt> {
+    /// A row may turn whatever was decided into something else, a refusal into an accept too.
+    fn overrule(&self, verdict: Verdict) -> Verdict {
         let held = first(&self.control, Role::ResponsePacketType);
-        match held.and_then(|held| held.pair.value.as_u64()) {
-            Some(DO_NOT_RESPOND) => Err(Halt::Silence),
-            Some(ACCESS_REJECT) => Err(Halt::Refuse(Reason::ResponseTypeReject)),
-            _ => Ok(()),
+        match (held.and_then(|held| held.pair.value.as_u64()), verdict) {
+            (Some(DO_NOT_RESPOND), _) => Verdict::Silence,
+            (Some(ACCESS_REJECT), Verdict::Accept) => Verdict::Reject(Reason::ResponseTypeReject),
+            (Some(ACCESS_ACCEPT), _) => Verdict::Accept,
+            (_, verdict) => verdict,
         }
     }
 
@@ -201,17 +206,26 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
         }
     }
 
-    pub(super) fn wait(&mut self, need: Need) -> Halt {
-        self.recorder.note(|| TraceStep::Waits {
-            lacks: match &need {
-                Need::Profile(name) => Lacks::Profile(name.clone()),
-                Need::Counter { ask, .. } => Lacks::Counter(*ask),
-                Need::OpenSessions { .. } => Lacks::OpenSessions,
-                Need::Host(name) => Lacks::Host(name.clone()),
-                Need::SlowPassword(_) => Lacks::PasswordCheck,
-            },
-        });
-        Halt::Needs(vec![need])
+    /// All of it in one round.
+    pub(super) fn wait(&mut self, needs: Vec<Need>) -> Halt {
+        for need in &needs {
+            self.recorder.note(|| TraceStep::Waits {
+                lacks: match need {
+                    Need::Profile(name) => Lacks::Profile(name.clone()),
+                    Need::Counter { ask, .. } => Lacks::Counter(*ask),
+                    Need::OpenSessions { .. } => Lacks::OpenSessions,
+                    Need::Host(name) => Lacks::Host(name.clone()),
+                    Need::SlowPassword(_) => Lacks::PasswordCheck,
+                },
+            });
+        }
+        Halt::Needs(needs)
+    }
+
+    /// A row may have an accept's attributes filtered like a reject's.
+    fn ends_as_reject(&self) -> bool {
+        let held = first(&self.control, Role::PostAuthType);
+        held.and_then(|held| held.pair.value.as_u64()) == Some(POST_AUTH_REJECT)
     }
 
     /// What of the reply list is sent: with EAP no Reply-Message, in a reject only a few.
@@ -221,6 +235,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
             Verdict::Reject(reason) => TraceStep::Rejected { reason },
             Verdict::Silence => TraceStep::Silenced,
         });
+        let as_reject = verdict != Verdict::Accept || self.ends_as_reject();
         let eap = self.reply.iter().any(|held| held.role == Role::EapMessage);
         let mut reply = SmallVec::new();
         for held in std::mem::take(&mut self.reply) {
@@ -229,7 +244,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
                 continue;
             }
             let silenced = eap && held.role == Role::ReplyMessage;
-            if silenced || (verdict != Verdict::Accept && !is_kept_in_reject(&attribute.place)) {
+            if silenced || (as_reject && !is_kept_in_reject(&attribute.place)) {
                 self.recorder.note(|| TraceStep::LeftOut { attribute: attribute.name.to_string() });
                 continue;
             }

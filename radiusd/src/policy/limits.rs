@@ -63,6 +63,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
 
     fn check_quota(&mut self, limit: Limit, allowed: u64) -> Result<(), Halt> {
         let Some(used) = self.used(limit) else { return Err(self.lack(limit)) };
+        let used = used.unwrap_or(0);
         let reached = allowed <= used;
         let attribute = limit.name();
         self.recorder.note(|| TraceStep::Limit { attribute, limit: allowed, used, reached });

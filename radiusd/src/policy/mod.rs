@@ -40,7 +40,7 @@ pub use decision::{Decision, Facts, Options, Request, Step, Verdict, decide};
 pub use huntgroups::Huntgroups;
 pub use list::Effect;
 pub use names::lookup_names;
-pub use need::{Answers, Ask, Direction, Need, OpenSessions, SlowPassword};
+pub use need::{Answers, Ask, Counted, Direction, NEEDS_MAX, Need, OpenSessions, SlowPassword};
 pub use op::Op;
 pub use reason::Reason;
 pub use rows::{BadRow, GroupPolicy, Groups, Mistake, UserPolicy, compile_group, compile_user};

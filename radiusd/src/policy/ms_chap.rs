@@ -6,8 +6,8 @@ use proto::attribute::{
     MS_MPPE_ENCRYPTION_TYPES, MS_MPPE_RECV_KEY, MS_MPPE_SEND_KEY, USER_NAME,
 };
 use proto::mschap::{
-    AUTHENTICATION_FAILURE, EXPIRED, MsChap, NtHash, error_v1, error_v2, keys_v1, nt_hash,
-    peer_name,
+    AUTHENTICATION_FAILURE, DISABLED, EXPIRED, MsChap, NtHash, error_v1, error_v2, keys_v1,
+    nt_hash, peer_name,
 };
 
 use super::Reason;
@@ -23,10 +23,13 @@ const POLICY: u32 = 1;
 const TYPES: u32 = 6;
 
 /// Bits of SMB-Account-CTRL.
-const ACCOUNT_DISABLED: u64 = 0x0001;
-const NO_PASSWORD_NEEDED: u64 = 0x0004;
-const ACCOUNT_LOCKED: u64 = 0x0400;
-const PASSWORD_EXPIRED: u64 = 0x0002_0000;
+const ACCOUNT_DISABLED: u64 = 0x1_0000;
+/// FreeRADIUS has one bit for this and for "needs a home directory".
+const PASSWORD_EXPIRED: u64 = 0x2_0000;
+const NO_PASSWORD_NEEDED: u64 = 0x4_0000;
+const ACCOUNT_NORMAL: u64 = 0x10_0000;
+const ACCOUNT_WORKSTATION: u64 = 0x80_0000;
+const ACCOUNT_LOCKED: u64 = 0x400_0000;
 
 /// What is known of the password.
 enum Hash {
@@ -39,7 +42,7 @@ enum Hash {
 impl<R: Recorder> Case<'_, '_, R> {
     pub(super) fn ms_chap(&mut self) -> Result<(), Halt> {
         let control = self.account_control();
-        if control & NO_PASSWORD_NEEDED != 0 {
+        if control.is_some_and(|control| control & NO_PASSWORD_NEEDED != 0) {
             return Ok(());
         }
         let login = match MsChap::find(self.request.packet) {
@@ -52,34 +55,29 @@ impl<R: Recorder> Case<'_, '_, R> {
         }
         let name = self.request.packet.find(USER_NAME).unwrap_or_default();
         let name = peer_name(super::names::without_end(name));
-        let (attribute, hash) = match self.nt_password() {
-            Hash::Known(attribute, hash) => (attribute, hash),
-            Hash::Unhashable => return Err(Halt::Refuse(Reason::BadStoredPassword)),
-            Hash::Unknown => {
-                self.answer_error(&login, AUTHENTICATION_FAILURE, Reason::NoPasswordKnown);
-                return Err(self.no_password("MS-CHAP needs the password in clear, or its NT hash"));
+        let known = match self.nt_password() {
+            Hash::Known(attribute, hash) => {
+                let fits = match &login {
+                    MsChap::V1(login) => login.check(&hash),
+                    MsChap::V2(login) => login.check(&hash, name),
+                };
+                Some((attribute, hash, fits))
             }
+            Hash::Unhashable => return Err(Halt::Refuse(Reason::BadStoredPassword)),
+            Hash::Unknown => None,
         };
-        let fits = match &login {
-            MsChap::V1(login) => login.check(&hash),
-            MsChap::V2(login) => login.check(&hash, name),
-        };
-        let refused = if control & PASSWORD_EXPIRED != 0 {
-            Some((EXPIRED, Reason::AccountExpired))
-        } else if control & (ACCOUNT_DISABLED | ACCOUNT_LOCKED) != 0 {
-            Some((AUTHENTICATION_FAILURE, Reason::AccountDisabled))
-        } else if fits {
-            None
-        } else {
-            Some((AUTHENTICATION_FAILURE, Reason::WrongPassword))
-        };
-        if let Some((code, reason)) = refused {
-            self.answer_error(&login, code, reason);
-            return match reason {
-                Reason::WrongPassword => self.compared(attribute, false),
-                reason => Err(Halt::Refuse(reason)),
-            };
+        let fits = known.as_ref().is_some_and(|(_, _, fits)| *fits);
+        if let Some(refusal) = Refusal::of(control, fits) {
+            self.answer_error(&login, &refusal);
+            return Err(match (refusal.reason, known) {
+                (Some(reason), _) => Halt::Refuse(reason),
+                (None, Some((attribute, ..))) => return self.compared(attribute, false),
+                (None, None) => {
+                    self.no_password("MS-CHAP needs the password in clear, or its NT hash")
+                }
+            });
         }
+        let Some((attribute, hash, _)) = known else { return Ok(()) };
         self.answer_success(&login, &hash, name);
         self.compared(attribute, true)
     }
@@ -105,30 +103,25 @@ impl<R: Recorder> Case<'_, '_, R> {
         }
     }
 
-    fn account_control(&self) -> u64 {
+    fn account_control(&self) -> Option<u64> {
         if let Some(held) = first(&self.control, Role::SmbAccountCtrl) {
-            return held.pair.value.as_u64().unwrap_or(0);
+            return held.pair.value.as_u64();
         }
         let text = first(&self.control, Role::SmbAccountCtrlText);
-        text.and_then(|held| held.pair.value.as_octets()).map_or(0, account_flags)
+        text.and_then(|held| held.pair.value.as_octets()).map(account_flags)
     }
 
-    fn answer_error(&mut self, login: &MsChap<'_>, code: u32, reason: Reason) {
-        // To a disabled account no other password would help.
-        let retry = reason != Reason::AccountDisabled;
+    fn answer_error(&mut self, login: &MsChap<'_>, refusal: &Refusal) {
+        // Where the account is at fault, no other password would help.
+        let retry = refusal.reason.is_none();
         let challenge = self.request.challenge;
         let octets = match login {
             MsChap::V1(login) => {
                 let (challenge, _) = challenge.split_at(8);
-                error_v1(login.identifier, code, retry, challenge)
+                error_v1(login.identifier, refusal.code, retry, challenge)
             }
             MsChap::V2(login) => {
-                let message = match reason {
-                    Reason::AccountExpired => "Password expired",
-                    Reason::AccountDisabled => "Account disabled",
-                    _ => "Authentication rejected",
-                };
-                error_v2(login.identifier, code, retry, &challenge, message)
+                error_v2(login.identifier, refusal.code, retry, &challenge, refusal.message)
             }
         };
         self.answer(MS_CHAP_ERROR, &octets);
@@ -161,20 +154,49 @@ impl<R: Recorder> Case<'_, '_, R> {
     }
 }
 
+/// What MS-CHAP-Error says.
+struct Refusal {
+    code: u32,
+    message: &'static str,
+    /// None where it is the password.
+    reason: Option<Reason>,
+}
+
+impl Refusal {
+    /// By the account's flags, if it has some, and the password.
+    fn of(control: Option<u64>, fits: bool) -> Option<Refusal> {
+        let has = |flags| control.is_some_and(|control| control & flags != 0);
+        let disabled = has(ACCOUNT_DISABLED)
+            || control.is_some() && !has(ACCOUNT_NORMAL | ACCOUNT_WORKSTATION);
+        let (code, message, reason) = if fits && has(PASSWORD_EXPIRED) {
+            (EXPIRED, "Password expired", Some(Reason::AccountExpired))
+        } else if disabled {
+            (AUTHENTICATION_FAILURE, "Account disabled", Some(Reason::AccountDisabled))
+        } else if has(ACCOUNT_LOCKED) {
+            (DISABLED, "Account locked out", Some(Reason::AccountDisabled))
+        } else if fits {
+            return None;
+        } else {
+            (AUTHENTICATION_FAILURE, "Authentication rejected", None)
+        };
+        Some(Refusal { code, message, reason })
+    }
+}
+
 /// `[UX         ]`, as Samba writes an account's flags.
 fn account_flags(text: &[u8]) -> u64 {
     let Some(inside) = text.strip_prefix(b"[") else { return 0 };
-    let flags = inside
-        .iter()
-        .take_while(|letter| matches!(letter, b' ' | b':') || letter.is_ascii_alphabetic());
-    flags.fold(0, |flags, letter| {
-        flags
-            | match letter {
-                b'D' => ACCOUNT_DISABLED,
-                b'N' => NO_PASSWORD_NEEDED,
-                b'L' => ACCOUNT_LOCKED,
-                b'e' => PASSWORD_EXPIRED,
-                _ => 0,
-            }
-    })
+    let flags = inside.iter().map_while(|letter| {
+        Some(match letter {
+            b'D' => ACCOUNT_DISABLED,
+            b'H' | b'e' => PASSWORD_EXPIRED,
+            b'N' => NO_PASSWORD_NEEDED,
+            b'U' => ACCOUNT_NORMAL,
+            b'W' => ACCOUNT_WORKSTATION,
+            b'L' => ACCOUNT_LOCKED,
+            b'I' | b'M' | b'S' | b'T' | b'X' | b' ' => 0,
+            _ => return None,
+        })
+    });
+    flags.fold(0, |flags, flag| flags | flag)
 }

@@ -8,6 +8,10 @@ use smallvec::SmallVec;
 
 use super::UserPolicy;
 
+/// More is not fetched for one request at once. It is the hosts that one name's rows give instead
+/// of addresses.
+pub const NEEDS_MAX: usize = 64;
+
 /// One thing that has to be fetched before the decision can go on.
 #[derive(Debug)]
 pub enum Need {
@@ -32,13 +36,16 @@ pub enum Ask {
     SessionSeconds {
         since: Option<i64>,
     },
-    /// When the first session began, epoch seconds; 0: never.
+    /// When the first session began, epoch seconds.
     FirstLogin,
     Volume {
         since: Option<i64>,
         direction: Direction,
     },
 }
+
+/// What a counter stands at; none while no session counts.
+pub type Counted = Option<i64>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -80,7 +87,7 @@ impl std::fmt::Debug for SlowPassword {
 #[derive(Debug, Default)]
 pub struct Answers {
     profiles: SmallVec<[(String, Option<Arc<UserPolicy>>); 1]>,
-    counters: SmallVec<[(Ask, i64); 2]>,
+    counters: SmallVec<[(Ask, Counted); 2]>,
     hosts: Vec<(String, Vec<IpAddr>)>,
     pub open_sessions: Option<OpenSessions>,
     pub slow_password: Option<bool>,
@@ -92,7 +99,7 @@ impl Answers {
         self.profiles.push((name, policy));
     }
 
-    pub fn counter(&mut self, ask: Ask, used: i64) {
+    pub fn counter(&mut self, ask: Ask, used: Counted) {
         self.counters.push((ask, used));
     }
 
@@ -111,7 +118,7 @@ impl Answers {
         found.map(|(_, policy)| policy.as_deref())
     }
 
-    pub(super) fn find_counter(&self, ask: Ask) -> Option<i64> {
+    pub(super) fn find_counter(&self, ask: Ask) -> Option<Counted> {
         self.counters.iter().find(|(known, _)| *known == ask).map(|(_, used)| *used)
     }
 }

@@ -11,6 +11,8 @@ pub(super) enum Role {
     AuthType,
     /// Autz-Type and its like: never compared, and nothing follows from them.
     Ignored,
+    /// Never compared either.
+    SessionType,
     CryptPassword,
     /// Any other form in which a password is stored.
     Password,
@@ -26,6 +28,7 @@ pub(super) enum Role {
     SmbAccountCtrl,
     SmbAccountCtrlText,
     ResponsePacketType,
+    PostAuthType,
     SessionTimeout,
     PortLimit,
     ReplyMessage,
@@ -76,7 +79,8 @@ impl Role {
     fn of_internal(name: &str) -> Role {
         match name {
             "Auth-Type" => Role::AuthType,
-            "Autz-Type" | "Acct-Type" | "Session-Type" | "Strip-User-Name" => Role::Ignored,
+            "Autz-Type" | "Acct-Type" | "Strip-User-Name" => Role::Ignored,
+            "Session-Type" => Role::SessionType,
             "Crypt-Password" => Role::CryptPassword,
             "Password-With-Header" => Role::PasswordWithHeader,
             "Fall-Through" => Role::FallThrough,
@@ -87,6 +91,7 @@ impl Role {
             "SMB-Account-CTRL" => Role::SmbAccountCtrl,
             "SMB-Account-CTRL-TEXT" => Role::SmbAccountCtrlText,
             "Response-Packet-Type" => Role::ResponsePacketType,
+            "Post-Auth-Type" => Role::PostAuthType,
             "Packet-Type" => Role::Virtual(Virtual::PacketType),
             "Packet-Src-IP-Address" | "Client-IP-Address" => Role::Virtual(Virtual::SourceAddress),
             "Packet-Src-IPv6-Address" => Role::Virtual(Virtual::SourceAddress6),
@@ -180,6 +185,7 @@ mod tests {
             "SMB-Account-CTRL",
             "SMB-Account-CTRL-TEXT",
             "Response-Packet-Type",
+            "Post-Auth-Type",
             "Packet-Type",
             "Packet-Src-IP-Address",
             "Client-IP-Address",

@@ -18,10 +18,15 @@ impl<R: Recorder> Case<'_, '_, R> {
     /// Only after the password was right.
     pub(super) fn check_sessions(&mut self) -> Result<(), Halt> {
         let Some(held) = first(&self.control, Role::SimultaneousUse) else { return Ok(()) };
+        let elsewhere = first(&self.control, Role::SessionType);
+        if elsewhere.and_then(|held| held.pair.value.as_u64()).is_some_and(|section| section != 0) {
+            self.recorder.note(|| TraceStep::SessionsUncounted);
+            return Ok(());
+        }
         let limit = held.pair.value.as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
         let Some(open) = &self.facts.answers.open_sessions else {
             let user = self.view.user().unwrap_or_default().to_vec();
-            return Err(self.wait(Need::OpenSessions { user, limit }));
+            return Err(self.wait(vec![Need::OpenSessions { user, limit }]));
         };
         let (count, multilink) = match open {
             OpenSessions::Count(count) => (u64::from(*count), false),

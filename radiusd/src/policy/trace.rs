@@ -163,6 +163,12 @@ pub enum TraceStep {
     LeftOut {
         attribute: String,
     },
+    /// Session-Type names a section that is not there: sessions are not counted.
+    SessionsUncounted,
+    /// Refused, but `Response-Packet-Type := Access-Accept`.
+    Overruled {
+        reason: Reason,
+    },
     Accepted,
     /// `Response-Packet-Type := Do-Not-Respond`.
     Silenced,

@@ -30,8 +30,8 @@ pub(super) struct View<'v, 'a> {
     /// The first User-Name.
     user: Option<&'a [u8]>,
     hint: Option<Hint>,
-    /// What Prefix, Suffix or a hint left of the name.
-    stripped: Option<Box<[u8]>>,
+    /// What a hint, Prefix and Suffix left of the name, each of what the one before left.
+    stripped: Vec<Box<[u8]>>,
     /// The group whose rows are being read.
     pub(super) group: Option<&'a str>,
     /// Whose groups are being read in place of the user's.
@@ -49,6 +49,7 @@ impl<'v, 'a> View<'v, 'a> {
             let end = user.len() - hint.ending().len();
             user.get(..end).unwrap_or_default().into()
         });
+        let stripped = stripped.into_iter().collect();
         View { request, user, hint, stripped, group: None, profile: None, groups }
     }
 
@@ -60,13 +61,13 @@ impl<'v, 'a> View<'v, 'a> {
         self.user
     }
 
-    /// Stripped-User-Name, else User-Name.
-    pub(super) fn stripped_user(&self) -> Option<&[u8]> {
-        self.stripped.as_deref().or(self.user)
+    /// What is left of it.
+    pub(super) fn rest_of_user(&self) -> &[u8] {
+        self.stripped.last().map(|rest| &**rest).or(self.user).unwrap_or_default()
     }
 
-    pub(super) fn strip(&mut self, name: &[u8]) {
-        self.stripped = Some(name.into());
+    pub(super) fn strip(&mut self, rest: Box<[u8]>) {
+        self.stripped.push(rest);
     }
 
     /// All instances of an attribute, those that were added too.
@@ -131,7 +132,9 @@ impl<'v, 'a> View<'v, 'a> {
                 let name = self.profile.as_deref().map(str::as_bytes).or(self.user);
                 name.map(|name| text(names::lookup_names(name).1.as_bytes()))
             }
-            (_, "Stripped-User-Name") => self.stripped.as_deref().map(text),
+            (_, "Stripped-User-Name") => {
+                return self.stripped.iter().map(|rest| (None, text(rest))).collect();
+            }
             (_, "Hint") => self.hint.map(|hint| text(hint.name().as_bytes())),
             (_, "Huntgroup-Name") => self.huntgroup().map(|group| text(group.as_bytes())),
             _ => None,

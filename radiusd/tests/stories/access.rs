@@ -305,3 +305,31 @@ fn the_role_of_freeradius_setup_suffices() {
         nas.ask(&login)?.text("Reply-Message").filter(|text| text == "changed")
     });
 }
+
+/// Host names in place of addresses are asked all at once, as many as one login may cost.
+#[test]
+fn many_hosts_are_one_round_and_too_many_have_a_name() {
+    // Spelled differently they are different names of one host.
+    let spelled = |at: usize| -> String {
+        let upper = |(bit, letter): (usize, char)| match at >> bit & 1 {
+            1 => letter.to_ascii_uppercase(),
+            _ => letter,
+        };
+        "localhost".chars().enumerate().map(upper).collect()
+    };
+    on_both(|mut site| {
+        for (user, hosts) in [("some", 64), ("many", 65)] {
+            site.user(user, "hello");
+            for at in 0..hosts {
+                site.row("radreply", user, "Framed-IP-Address", "+=", &spelled(at));
+            }
+        }
+        let daemon = site.start();
+        let answer = daemon.nas().ask(&Ask::pap("some", "hello")).expect("an answer");
+        let addresses = answer.attributes.iter().filter(|item| item.name == "Framed-IP-Address");
+        assert_eq!(addresses.filter(|item| item.octets == [127, 0, 0, 1]).count(), 64);
+        assert_eq!(daemon.nas().impatient().ask(&Ask::pap("many", "hello")), None);
+        let name = "radiusd_datagrams_total{outcome=\"too-many-fetches\"}";
+        assert_eq!(daemon.metric(name), 1.0);
+    });
+}

@@ -17,10 +17,17 @@
 //! `reload NAS SECONDS` one of nasreload; `hunt GROUP NAS` one of radhuntgroup.
 //! `accept`, `reject` and `silent` are requests (see `ask`) with FreeRADIUS's answer, `ask` one whose
 //! answer depends on the clock. `differs NUMBER WHAT` allows our answer to the request before it to
-//! differ, by a number of `deviations.md`: another code, or these attributes.
+//! differ, by a number of `deviations.md`: another code, or these attributes; where it makes no
+//! difference it is a mistake. `at-end SECONDS PERIOD NUMBER WHAT` does so in the last seconds of
+//! the day, week or month only.
 //! `@{user}` and `@{g NAME}` are the names as they are in the tables; other `@{…}` as in `ask`.
 
+use jiff::ToSpan;
+use jiff::civil::Weekday;
+use jiff::tz::TimeZone;
+
 use crate::harness::ask::{self, Ask};
+use crate::harness::site::ZONE;
 use crate::harness::sql::quote;
 
 #[derive(Debug)]
@@ -54,6 +61,41 @@ pub enum Outcome {
 pub struct Differs {
     pub deviation: u32,
     pub how: How,
+    at_end: Option<(i64, Period)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Period {
+    Day,
+    Week,
+    Month,
+}
+
+impl Differs {
+    /// Whether there is to be a difference now.
+    pub fn applies(&self) -> bool {
+        self.at_end.is_none_or(|(seconds, period)| period.seconds_left() <= seconds)
+    }
+}
+
+impl Period {
+    /// By the servers' clock on the wall.
+    fn seconds_left(self) -> i64 {
+        let zone = TimeZone::get(ZONE).expect("a zone");
+        let now = jiff::Timestamp::now();
+        let today = zone.to_datetime(now).date();
+        let next = match self {
+            Period::Day => today.checked_add(1.day()),
+            Period::Week => {
+                let since_sunday = i64::from(today.weekday().since(Weekday::Sunday));
+                today.checked_add((7 - since_sunday).days())
+            }
+            Period::Month => today.last_of_month().checked_add(1.day()),
+        };
+        let midnight = next.expect("a date").to_datetime(jiff::civil::Time::midnight());
+        let next = zone.to_ambiguous_timestamp(midnight).compatible().expect("a time");
+        next.as_second() - now.as_second()
+    }
 }
 
 #[derive(Debug, PartialEq)]
@@ -152,7 +194,19 @@ impl Case {
             "reject" => self.request(Some(Outcome::Reject), rest, place)?,
             "silent" => self.request(Some(Outcome::Silent), rest, place)?,
             "ask" => self.request(None, rest, place)?,
-            "differs" => self.differs(rest)?,
+            "differs" => self.differs(rest, None)?,
+            "at-end" => {
+                let [seconds, period, rest] =
+                    rest.splitn(3, ' ').collect::<Vec<_>>().try_into().map_err(|_| "when?")?;
+                let seconds = seconds.parse().map_err(|_| "no seconds")?;
+                let period = match period {
+                    "day" => Period::Day,
+                    "week" => Period::Week,
+                    "month" => Period::Month,
+                    _ => return Err(format!("no period {period:?}")),
+                };
+                self.differs(rest, Some((seconds, period)))?;
+            }
             _ => return Err(format!("no directive {word:?}")),
         }
         Ok(())
@@ -240,7 +294,7 @@ impl Case {
         Ok(())
     }
 
-    fn differs(&mut self, rest: &str) -> Result<(), String> {
+    fn differs(&mut self, rest: &str, at_end: Option<(i64, Period)>) -> Result<(), String> {
         let (number, how) = rest.split_once(' ').ok_or("how?")?;
         let deviation = number.parse().map_err(|_| "no number of a deviation")?;
         let how = match how {
@@ -250,7 +304,7 @@ impl Case {
             names => How::Attributes(names.split(' ').map(str::to_owned).collect()),
         };
         let request = self.requests.last_mut().ok_or("no request yet")?;
-        request.differs.push(Differs { deviation, how });
+        request.differs.push(Differs { deviation, how, at_end });
         Ok(())
     }
 }

@@ -50,7 +50,7 @@ impl Ask {
     }
 
     /// `METHOD PASSWORD ; ITEM ; ITEM…` from `user`. `METHOD` is none, pap, chap, chap-challenge,
-    /// mschap, mschap-lm or mschap2; an item is `Attribute = value`, `name OTHER`, `noname`,
+    /// mschap, mschap-lm, mschap2, or status for a Status-Server; an item is `Attribute = value`, `name OTHER`, `noname`,
     /// `unsigned`, `missigned` (a wrong Message-Authenticator) or `raw HEX`.
     pub fn access(user: &str, text: &str) -> Result<Ask, String> {
         let mut ask = Ask::new(Code::AccessRequest);
@@ -61,6 +61,10 @@ impl Ask {
         let password = octets(password)?;
         ask.login = match method.trim() {
             "none" => Login::None,
+            "status" => {
+                (ask.code, ask.name) = (Code::StatusServer, None);
+                Login::None
+            }
             "pap" => Login::Pap(password),
             "chap" => Login::Chap(password),
             "chap-challenge" => Login::ChapChallenge(password),

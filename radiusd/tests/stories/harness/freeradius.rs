@@ -12,7 +12,7 @@ use super::postgres::Cluster;
 use super::scratch::{self, Process, until};
 
 const RAW: &str = "/etc/freeradius/3.0";
-const MODULES: [&str; 15] = [
+const MODULES: [&str; 16] = [
     "always",
     "attr_filter",
     "chap",
@@ -26,6 +26,7 @@ const MODULES: [&str; 15] = [
     "preprocess",
     "realm",
     "sqlcounter",
+    "unix",
     "unpack",
     "utf8",
 ];
