@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 
 use crate::cluster::{Cluster, free_port};
-use crate::process::Process;
+use crate::process::{Process, run};
 use crate::traffic::{Status, Traffic};
 use crate::wire::{Datagram, Keys};
 
@@ -62,6 +62,8 @@ impl Ours {
         );
         let file = own.join("radiusd.toml");
         fs::write(&file, settings)?;
+        // Once for each site: the indexes that it lacks are built before it serves.
+        run(Command::new(program).arg("--config").arg(&file).arg("migrate"))?;
         let mut command = Command::new(program);
         command.arg("--config").arg(&file).arg("serve");
         let log = own.join("output.log");
