@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use dictionaries::{Attribute, Place};
@@ -13,8 +14,10 @@ use crate::accounting::{self, Event};
 use crate::duplicates::{Key, Ticket};
 use crate::fetch::{Fetched, What};
 use crate::metrics::Outcome;
+use crate::online::Count;
 use crate::policy::{
-    Answers, Decision, Facts, NEEDS_MAX, NoRecorder, Request, Step, Trace, Verdict, decide,
+    Answers, Decision, Facts, NEEDS_MAX, Need, NoRecorder, OpenSessions, Request, Step, Trace,
+    Verdict, decide,
 };
 use crate::roster::{Found, Known, Nas};
 use crate::server::{Service, Shared};
@@ -112,17 +115,33 @@ pub fn next(
         challenge: rand::random(),
         options: shared.options,
     };
-    let decision = match decide(&facts, &request, &mut NoRecorder) {
-        Step::Decided(decision) => decision,
-        Step::Needs(_) if waiting.away => return Next::Silence(Outcome::StoreAway),
-        Step::Needs(_) if waiting.rounds > ROUNDS_MAX => {
-            return Next::Silence(Outcome::TooManyFetches);
+    let needs = match decide(&facts, &request, &mut NoRecorder) {
+        Step::Decided(decision) => {
+            return answer(shared, exchange, &facts, &request, &decision, buffer);
         }
-        Step::Needs(needs) if needs.len() > NEEDS_MAX => {
-            return Next::Silence(Outcome::TooManyFetches);
-        }
-        Step::Needs(needs) => return Next::Fetch(What::Needs(needs)),
+        Step::Needs(needs) => needs,
     };
+    if let Some(open) = open_sessions(shared, exchange, waiting.away, &needs) {
+        waiting.answers.open_sessions = Some(OpenSessions::Count(open));
+        return next(shared, exchange, waiting, buffer);
+    }
+    if waiting.away {
+        return Next::Silence(Outcome::StoreAway);
+    }
+    match waiting.rounds > ROUNDS_MAX || needs.len() > NEEDS_MAX {
+        true => Next::Silence(Outcome::TooManyFetches),
+        false => Next::Fetch(What::Needs(needs)),
+    }
+}
+
+fn answer(
+    shared: &Shared,
+    exchange: &Exchange<'_>,
+    facts: &Facts<'_>,
+    request: &Request<'_>,
+    decision: &Decision<'_>,
+    buffer: &mut Vec<u8>,
+) -> Next {
     if decision.verdict == Verdict::Silence {
         return Next::Silence(Outcome::DoNotRespond);
     }
@@ -130,10 +149,30 @@ pub fn next(
     if shared.journal.wants_attempt(accepted) {
         let mut trace = Trace::default();
         // The same call again, this time telling how it came to it.
-        let _ = decide(&facts, &request, &mut trace);
-        shared.journal.attempt(attempt(exchange, name, decision.verdict, &trace));
+        let _ = decide(facts, request, &mut trace);
+        shared.journal.attempt(attempt(exchange, decision.verdict, &trace));
     }
-    encode(exchange, &decision, buffer, accepted)
+    encode(exchange, decision, buffer, accepted)
+}
+
+/// From memory: below the limit, or while the store is away (`deviations.md` 3).
+fn open_sessions(
+    shared: &Shared,
+    exchange: &Exchange<'_>,
+    away: bool,
+    needs: &[Need],
+) -> Option<u32> {
+    let (user, limit) = needs.iter().find_map(|need| match need {
+        Need::OpenSessions { user, limit } => Some((user, *limit)),
+        _ => None,
+    })?;
+    let open = match shared.online.count(user, exchange.received) {
+        Count::Enough(open) if open < limit.min(i32::MAX.unsigned_abs()) => open,
+        Count::Enough(open) | Count::Perhaps(open) if away || shared.roster.is_away() => open,
+        _ => return None,
+    };
+    shared.online.decided.fetch_add(1, Ordering::Relaxed);
+    Some(open)
 }
 
 fn encode(
@@ -168,7 +207,8 @@ fn is_unsendable(attribute: &Attribute) -> bool {
 }
 
 /// One row for the operator: who, where, how it ended and why. Never a password.
-fn attempt(exchange: &Exchange<'_>, name: &[u8], verdict: Verdict, trace: &Trace) -> Attempt {
+fn attempt(exchange: &Exchange<'_>, verdict: Verdict, trace: &Trace) -> Attempt {
+    let name = exchange.packet.find(USER_NAME).unwrap_or_default();
     let text = |number| {
         let octets = exchange.packet.find(number)?;
         Some(String::from_utf8_lossy(octets).into_owned())

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use axum::Router;
@@ -174,6 +175,17 @@ impl Collector for Counted {
         gauge(&mut encoder, "clients", "NAS known", roster.clients().len() as u64)?;
         let strangers = roster.inbox.len() as u64;
         gauge(&mut encoder, "strangers", "Sources whose packets cannot be taken", strangers)?;
+        let online = &self.0.online;
+        let (sessions, users) = online.sizes().unwrap_or_default();
+        gauge(&mut encoder, "online_sessions", "Sessions open, as far as known", sessions as u64)?;
+        gauge(&mut encoder, "online_users", "Users with such a session", users as u64)?;
+        let trusted = u64::from(online.is_trusted(Instant::now()));
+        let help = "Whether a limit is decided without the store while it is not reached";
+        gauge(&mut encoder, "online_trusted", help, trusted)?;
+        let loads = online.loads.load(Ordering::Relaxed);
+        counter(&mut encoder, "online_loads", "Reads of all open sessions", loads)?;
+        let decided = online.decided.load(Ordering::Relaxed);
+        counter(&mut encoder, "online_decided", "Limits decided without the store", decided)?;
         for (name, help, value) in self.0.journal.counters().all() {
             counter(&mut encoder, name, help, value)?;
         }

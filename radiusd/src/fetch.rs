@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::duplicates::Ticket;
+use crate::online::{Count, Online};
 use crate::policy::{
     Answers, Ask, Counted, Direction, Need, OpenSessions, UserPolicy, compile_user, lookup_names,
 };
@@ -80,6 +81,7 @@ struct UserWanted {
 struct Source {
     store: Store,
     roster: Arc<Roster>,
+    online: Arc<Online>,
     dictionary: Arc<Dictionary>,
     zone: TimeZone,
     /// Bounds the passwords checked at once, so that they leave a core to everybody else.
@@ -93,7 +95,7 @@ impl Fetcher {
     pub fn start(
         runtime: Handle,
         store: Store,
-        roster: Arc<Roster>,
+        (roster, online): (Arc<Roster>, Arc<Online>),
         dictionary: Arc<Dictionary>,
         zone: TimeZone,
         queries: usize,
@@ -103,6 +105,7 @@ impl Fetcher {
         let source = Arc::new(Source {
             store,
             roster,
+            online,
             dictionary,
             zone,
             slow: Semaphore::new(slow),
@@ -269,7 +272,16 @@ impl Source {
             Need::OpenSessions { user, .. } => {
                 let (store, names) = (self.store.clone(), owned_names(&user));
                 let question = async move { store.open_sessions(&borrowed(&names)).await };
-                Answer::OpenSessions(OpenSessions::List(self.asked(question).await?))
+                let list = self.asked(question).await?;
+                // What is on its way to the store counts too.
+                Answer::OpenSessions(match self.online.count(&user, Instant::now()) {
+                    Count::Perhaps(count)
+                        if self.online.is_ahead() && list.len() < count as usize =>
+                    {
+                        OpenSessions::Count(count)
+                    }
+                    _ => OpenSessions::List(list),
+                })
             }
             Need::Host(name) => {
                 let addresses = self.hosts.find(&name).await;

@@ -18,6 +18,7 @@ mod run;
 mod server;
 
 mod duplicates;
+mod online;
 mod roster;
 
 mod access;

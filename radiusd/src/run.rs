@@ -17,6 +17,7 @@ use crate::fetch::Fetcher;
 use crate::handover::Handover;
 use crate::journal::{self, Journal};
 use crate::metrics::Metrics;
+use crate::online::{self, Online};
 use crate::policy;
 use crate::reach::reach;
 use crate::roster::{LastKnown, Watch, WatchOptions};
@@ -112,18 +113,25 @@ pub(crate) async fn share(
     };
     let (roster, watch) = Watch::start(store.clone(), options).await?;
     handle.spawn(watch.run());
+    let online = Arc::<Online>::default();
     let told = mailboxes.senders.clone();
     let completions = move |worker: usize, outcomes| {
         if let Some(mailbox) = told.get(worker) {
             mailbox.send(Message::Recorded(outcomes));
         }
     };
-    let journal =
-        Journal::start(store.clone(), journal::Config::of(config), Arc::new(completions), handle)?;
+    let journal = Journal::start(
+        store.clone(),
+        journal::Config::of(config),
+        Arc::new(completions),
+        Arc::clone(&online),
+        handle,
+    )?;
+    handle.spawn(online::Watch::new(store.clone(), Arc::clone(&online)).run());
     let fetcher = Fetcher::start(
         handle.clone(),
         store.clone(),
-        Arc::clone(&roster),
+        (Arc::clone(&roster), Arc::clone(&online)),
         Arc::clone(&dictionary),
         zone.clone(),
         config.store.pool.div_ceil(2),
@@ -132,6 +140,7 @@ pub(crate) async fn share(
     Ok(Arc::new(Shared {
         dictionary,
         roster,
+        online,
         journal: Arc::new(journal),
         fetcher,
         metrics: Arc::new(Metrics::new(workers)),

@@ -19,24 +19,32 @@ const WATCHED: &[(&str, Key)] = &[
     ("radhuntgroup", Key::All),
     ("mgmt_nas_settings", Key::All),
     ("mgmt_nas_named", Key::All),
+    ("radacct", Key::Sessions),
 ];
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Key {
     Username,
     Groupname,
     All,
+    /// Only that somebody else writes sessions, now and then, and nothing of which.
+    Sessions,
 }
 
 impl Key {
-    const EVERY: [Key; 3] = [Key::Username, Key::Groupname, Key::All];
+    const EVERY: [Key; 4] = [Key::Username, Key::Groupname, Key::All, Key::Sessions];
 
     fn function(self) -> &'static str {
         match self {
             Key::Username => "mgmt_notify_username",
             Key::Groupname => "mgmt_notify_groupname",
             Key::All => "mgmt_notify_all",
+            Key::Sessions => "mgmt_notify_sessions",
         }
+    }
+
+    fn triggers(self) -> i64 {
+        if self == Key::Sessions { 1 } else { 4 }
     }
 
     /// Statement-level, so a statement costs one call however many rows it touches. A payload
@@ -53,6 +61,7 @@ impl Key {
                      EXCEPTION WHEN OTHERS THEN\n    RETURN NULL;\nEND\n"
                 );
             }
+            Key::Sessions => return sessions_body(&all),
         };
         let keys = |from: &str| {
             format!(
@@ -90,6 +99,17 @@ impl Key {
             self.body()
         )
     }
+}
+
+/// Each connection tells every two seconds at most: a NOTIFY holds a lock of the whole cluster
+/// while its transaction commits.
+fn sessions_body(tell: &str) -> String {
+    format!(
+        "\nDECLARE\n    now float8 := extract(epoch FROM clock_timestamp());\nBEGIN\n\
+         \x20   IF abs(now - coalesce(nullif(current_setting('mgmt.told', true), ''), '0')::float8) > 2 \
+         THEN\n        PERFORM set_config('mgmt.told', now::text, false);\n        {tell}\n    END IF;\n\
+         \x20   RETURN NULL;\nEXCEPTION WHEN OTHERS THEN\n    RETURN NULL;\nEND\n"
+    )
 }
 
 struct Index {
@@ -166,7 +186,8 @@ statements! {
     TRIGGERS = both(
         "SELECT w.name, format('%I.%I', n.nspname, c.relname), c.relkind IN ('r', 'p'), \
          count(t.oid) FILTER (WHERE t.tgenabled = 'A' AND t.tgname IN ('mgmt_changed_insert', \
-         'mgmt_changed_update', 'mgmt_changed_delete', 'mgmt_changed_truncate')) \
+         'mgmt_changed_update', 'mgmt_changed_delete', 'mgmt_changed_truncate', \
+         'mgmt_changed_sessions')) \
          FROM unnest($1::text[]) AS w(name) JOIN pg_class c ON c.oid = to_regclass(w.name) \
          JOIN pg_namespace n ON n.oid = c.relnamespace \
          LEFT JOIN pg_trigger t ON t.tgrelid = c.oid GROUP BY 1, 2, 3",
@@ -190,27 +211,33 @@ statements! {
     );
 }
 
-/// For a listener's own connection: one row that is true when every change is told.
-pub(crate) const IS_NOTIFIED: &str = "SELECT COALESCE(bool_and(n = 4), false) FROM (SELECT count(t.oid) FILTER (WHERE \
+/// For a listener's own connection: whether every change of policy is told, and whether it is told
+/// when others write sessions.
+pub(crate) const IS_NOTIFIED: &str = "SELECT COALESCE(bool_and(n = 4), false), EXISTS (SELECT 1 \
+     FROM pg_trigger s WHERE s.tgrelid = to_regclass('radacct') AND s.tgenabled = 'A' \
+     AND s.tgname = 'mgmt_changed_sessions') FROM (SELECT count(t.oid) FILTER (WHERE \
      t.tgenabled = 'A' AND t.tgname IN ('mgmt_changed_insert', 'mgmt_changed_update', \
      'mgmt_changed_delete', 'mgmt_changed_truncate')) AS n \
      FROM unnest($1::text[]) AS w(name) JOIN pg_class c ON c.oid = to_regclass(w.name) \
      LEFT JOIN pg_trigger t ON t.tgrelid = c.oid GROUP BY c.oid) AS watched";
 
+/// Tables of policy.
 pub(crate) fn watched() -> Vec<String> {
-    WATCHED.iter().map(|(name, _)| (*name).to_owned()).collect()
+    let policy = WATCHED.iter().filter(|(_, key)| *key != Key::Sessions);
+    policy.map(|(name, _)| (*name).to_owned()).collect()
 }
 
 /// Triggers that are missing; empty on SQLite, where the file itself tells.
 pub(crate) async fn missing_triggers(engine: &Engine) -> Result<Vec<Addition>, Error> {
     let Engine::Postgres(_) = engine else { return Ok(Vec::new()) };
-    let tables = engine.fetch(&TRIGGERS, values![watched()], |row| {
+    let all: Vec<String> = WATCHED.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let tables = engine.fetch(&TRIGGERS, values![all], |row| {
         Ok((row.text(0)?, row.text(1)?, row.flag(2)?, row.int(3)?))
     });
     let mut missing = Vec::new();
     for (name, qualified, is_table, triggers) in tables.await? {
-        let key = WATCHED.iter().find(|(watched, _)| *watched == name);
-        if let (Some((_, key)), true, true) = (key, is_table, triggers < 4) {
+        let Some((_, key)) = WATCHED.iter().find(|(watched, _)| *watched == name) else { continue };
+        if is_table && triggers < key.triggers() {
             let sql = triggers_on(&qualified, *key);
             missing.push(Addition { name: format!("triggers on {name}"), sql });
         }
@@ -219,7 +246,7 @@ pub(crate) async fn missing_triggers(engine: &Engine) -> Result<Vec<Addition>, E
     let names = Key::EVERY.map(|key| key.function().to_owned()).to_vec();
     let bodies = Key::EVERY.map(Key::body).to_vec();
     let found = engine.find(&FUNCTIONS, values![names, bodies], |row| row.int(0)).await?;
-    if found != Some(3) {
+    if found != Some(Key::EVERY.len() as i64) {
         let sql = Key::EVERY.map(Key::definition).concat();
         missing.insert(0, Addition { name: "trigger functions".into(), sql });
     }
@@ -251,6 +278,16 @@ pub(crate) fn indexes_to_come() -> String {
 fn triggers_on(table: &str, key: Key) -> String {
     let function = key.function();
     let mut sql = String::new();
+    if key == Key::Sessions {
+        return format!(
+            "DROP TRIGGER IF EXISTS mgmt_changed_sessions ON {table};\n\
+             CREATE TRIGGER mgmt_changed_sessions AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE \
+             ON {table} FOR EACH STATEMENT \
+             WHEN (current_setting('mgmt.node', true) IS DISTINCT FROM 'radiusd') \
+             EXECUTE FUNCTION mgmt.{function}();\n\
+             ALTER TABLE {table} ENABLE ALWAYS TRIGGER mgmt_changed_sessions;\n"
+        );
+    }
     for (event, tables) in [
         ("insert", "REFERENCING NEW TABLE AS changed "),
         ("update", "REFERENCING OLD TABLE AS gone NEW TABLE AS changed "),

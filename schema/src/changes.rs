@@ -39,6 +39,8 @@ pub enum Change {
     /// `nas` or our settings beside it.
     Nas,
     Huntgroups,
+    /// Another program, or another radiusd, writes sessions.
+    OtherWriter,
     /// Anything: the watch has (again) begun, or nothing tells what changed. Only sent while the
     /// store answers, so it never is a reason to forget what can't be read again.
     Everything,
@@ -190,10 +192,10 @@ async fn ask_version(
 async fn listen(database: &postgres::Database, subscribers: &Subscribers) -> Result<(), Error> {
     let pool = database.listening_pool();
     let begun = match timeout(LOST, begin(&pool)).await {
-        Ok(Ok((listener, heart))) => {
+        Ok(Ok((listener, names))) => {
             // Only now: what changes from here on is heard.
             subscribers.publish(&Change::Everything);
-            follow(listener, &heart, subscribers).await.ok();
+            follow(listener, &names, subscribers).await.ok();
             Ok(())
         }
         Ok(Err(error)) => Err(error),
@@ -204,38 +206,49 @@ async fn listen(database: &postgres::Database, subscribers: &Subscribers) -> Res
     begun
 }
 
-async fn begin(pool: &sqlx::PgPool) -> Result<(PgListener, String), Error> {
+/// What this connection calls itself.
+struct Names {
+    /// The channel of its heart beat.
+    heart: String,
+    /// What it tells other nodes with each.
+    node: String,
+}
+
+async fn begin(pool: &sqlx::PgPool) -> Result<(PgListener, Names), Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.ignore_pool_close_event(true);
     listener.eager_reconnect(false);
-    let backend = listener.fetch_one("SELECT pg_backend_pid()").await?;
-    let heart = format!("mgmt_heart_{}", backend.try_get::<i32, _>(0)?);
-    listener.listen_all([additions::CHANNEL, heart.as_str()]).await?;
-    Ok((listener, heart))
+    let backend = listener.fetch_one("SELECT pg_backend_pid()").await?.try_get::<i32, _>(0)?;
+    let names = Names { heart: format!("mgmt_heart_{backend}"), node: format!("node:{backend}") };
+    listener.listen_all([additions::CHANNEL, names.heart.as_str()]).await?;
+    Ok((listener, names))
 }
 
 async fn follow(
     mut listener: PgListener,
-    heart: &str,
+    names: &Names,
     subscribers: &Subscribers,
 ) -> Result<(), Error> {
     let mut heard = Instant::now();
     let mut next_beat = heard;
-    let mut notified = true;
+    let mut told = Told { policy: true, sessions: true };
     while subscribers.keep_watching() {
         if Instant::now() >= next_beat {
             next_beat = Instant::now() + BEAT;
-            notified = timeout(LOST, beat(&mut listener, heart)).await.map_err(late)??;
+            told = timeout(LOST, beat(&mut listener, names)).await.map_err(late)??;
         }
         let wait = next_beat.min(heard + LOST);
         match timeout_at(wait, listener.try_recv()).await {
             Ok(received) => {
                 let Some(first) = received? else { return Ok(()) };
                 let all = collect(&mut listener, first).await?;
-                if tell(subscribers, &all, heart) {
+                if tell(subscribers, &all, names) {
                     heard = Instant::now();
-                    if !notified {
+                    if !told.policy {
                         subscribers.publish(&Change::Everything);
+                    }
+                    if !told.sessions {
+                        subscribers.publish(&Change::OtherWriter);
                     }
                     subscribers.publish(&Change::Heartbeat);
                 }
@@ -247,13 +260,21 @@ async fn follow(
     Ok(())
 }
 
-/// Notifies ourselves. Returns whether triggers tell every change: they may come, and go with a
-/// table that is made anew.
-async fn beat(listener: &mut PgListener, heart: &str) -> Result<bool, Error> {
-    let notify = sqlx::query("SELECT pg_notify($1, '')").bind(heart.to_owned());
-    listener.execute(notify).await?;
+/// Whether triggers tell of every change.
+struct Told {
+    policy: bool,
+    sessions: bool,
+}
+
+/// Notifies ourselves, and other nodes of us. Triggers may come, and go with a table that is made
+/// anew.
+async fn beat(listener: &mut PgListener, names: &Names) -> Result<Told, Error> {
+    let notify = sqlx::query("SELECT pg_notify($1, ''), pg_notify($2, $3)");
+    let notify = notify.bind(names.heart.clone()).bind(additions::CHANNEL);
+    listener.execute(notify.bind(names.node.clone())).await?;
     let asked = sqlx::query(additions::IS_NOTIFIED).bind(additions::watched());
-    Ok(listener.fetch_one(asked).await?.try_get(0)?)
+    let row = listener.fetch_one(asked).await?;
+    Ok(Told { policy: row.try_get(0)?, sessions: row.try_get(1)? })
 }
 
 /// What has arrived together.
@@ -275,15 +296,16 @@ async fn collect(
 }
 
 /// True when our own heart beat was among them.
-fn tell(subscribers: &Subscribers, notifications: &[PgNotification], heart: &str) -> bool {
+fn tell(subscribers: &Subscribers, notifications: &[PgNotification], names: &Names) -> bool {
     let payloads = notifications
         .iter()
         .filter(|notification| notification.channel() == additions::CHANNEL)
-        .map(PgNotification::payload);
+        .map(PgNotification::payload)
+        .filter(|payload| *payload != names.node);
     for change in changes_of(payloads) {
         subscribers.publish(&change);
     }
-    notifications.iter().any(|notification| notification.channel() == heart)
+    notifications.iter().any(|notification| notification.channel() == names.heart)
 }
 
 /// Payloads `table:md5(key)` and `table:*`, as few changes as will do.
@@ -307,6 +329,7 @@ fn changes_of<'p>(payloads: impl Iterator<Item = &'p str>) -> Vec<Change> {
             ("radgroupcheck" | "radgroupreply", None) => Change::AllGroups,
             ("nas" | "mgmt_nas_settings" | "mgmt_nas_named", _) => Change::Nas,
             ("radhuntgroup", _) => Change::Huntgroups,
+            ("radacct" | "node", _) => Change::OtherWriter,
             _ => Change::Everything,
         };
         if !changes.contains(&change) {

@@ -28,9 +28,19 @@ pub struct OpenSession {
     pub update: Option<i64>,
 }
 
+/// An open session, as little of it as tells whose it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Online<'r> {
+    pub acctuniqueid: &'r str,
+    pub username: &'r str,
+    pub nas_ip: &'r str,
+    pub start: Option<i64>,
+}
+
 /// Statements made for what a store has.
 pub(crate) struct Texts {
     open: Sql,
+    online: Sql,
 }
 
 // The time of a session before `$2` is taken off; `end` is what FreeRADIUS takes for it.
@@ -65,6 +75,8 @@ statements! {
 
 /// More sessions than this of one user need not be told apart.
 const OPEN_MAX: usize = 1_000;
+/// Open sessions read at a time where an answer is held in memory whole.
+const PAGE: usize = 10_000;
 
 impl Texts {
     pub(crate) fn of(layout: &Layout) -> Texts {
@@ -89,6 +101,8 @@ impl Texts {
             _ => format!("a.{column}"),
         };
         let (nas, framed) = (address("nasipaddress"), address("framedipaddress"));
+        // On SQLite all comes at once, and the index of all sessions must not be taken for it.
+        let id = if layout.postgres { "a.acctuniqueid" } else { "+a.acctuniqueid" };
         Texts {
             open: Sql::built(format!(
                 "SELECT a.radacctid, a.acctsessionid, a.acctuniqueid, {nas}, {port}, {framed}, \
@@ -97,11 +111,16 @@ impl Texts {
                  WHERE a.username {among} AND a.acctstoptime IS NULL {since} \
                  ORDER BY a.radacctid + 0 LIMIT $2"
             )),
+            online: Sql::built(format!(
+                "SELECT a.acctuniqueid, a.username, {nas}, CAST(a.acctstarttime AS {time}) \
+                 FROM radacct a \
+                 WHERE a.acctstoptime IS NULL AND {id} > $1 ORDER BY {id} LIMIT $2"
+            )),
         }
     }
 
     pub(crate) fn built(&self) -> impl Iterator<Item = (&'static str, &Sql)> {
-        [("OPEN", &self.open)].into_iter()
+        [("OPEN", &self.open), ("ONLINE", &self.online)].into_iter()
     }
 }
 
@@ -156,5 +175,41 @@ impl Store {
         };
         let known = self.known()?;
         self.engine()?.fetch(&known.counters.open, values![names, OPEN_MAX], map).await
+    }
+
+    /// All open sessions, each as `map` makes it. Those that open or close meanwhile may be among
+    /// them or not.
+    pub async fn online<T: Send + 'static>(
+        &self,
+        map: impl Fn(Online<'_>) -> T + Clone + Send + 'static,
+    ) -> Result<Vec<T>, Error> {
+        let known = self.known()?;
+        let page = if self.engine_name() == "sqlite" { usize::MAX >> 1 } else { PAGE };
+        let (mut all, mut after) = (Vec::new(), String::new());
+        loop {
+            let map = map.clone();
+            let read = move |row: &crate::engine::Row<'_>| {
+                let (id, user, nas) = (row.text(0)?, row.text(1)?, row.text(2)?);
+                let online = Online {
+                    acctuniqueid: &id,
+                    username: &user,
+                    nas_ip: &nas,
+                    start: row.time(3)?,
+                };
+                Ok((map(online), id))
+            };
+            let found = self
+                .engine()?
+                .fetch(&known.counters.online, values![after.as_str(), page], read)
+                .await?;
+            let count = found.len();
+            if let Some((_, last)) = found.last() {
+                after.clone_from(last);
+            }
+            all.extend(found.into_iter().map(|(one, _)| one));
+            if count < page {
+                return Ok(all);
+            }
+        }
     }
 }

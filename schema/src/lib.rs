@@ -27,7 +27,7 @@ mod users;
 
 pub use attempts::{Attempt, Bounds, LastAccept, Purged, Trace};
 pub use changes::Change;
-pub use counters::{OpenSession, Volume};
+pub use counters::{Online, OpenSession, Volume};
 pub use error::Error;
 pub use nas::{NamedNas, NasRow, Tri};
 pub use policy::{GroupRows, Huntgroup, Row, UserRows};

@@ -8,10 +8,12 @@ use parking_lot::Mutex;
 
 use super::{Completions, Counters, Outcome, Record, Ticket};
 use crate::accounting::Event;
+use crate::online::Online;
 
 pub struct Answers {
     pub completions: Arc<dyn Completions>,
     pub counters: Arc<Counters>,
+    pub online: Arc<Online>,
     pub waiting: Waiting,
 }
 

@@ -15,6 +15,7 @@ use super::writer::Writer;
 use super::{Config, Counters, quarantine, replay};
 use crate::accounting::Event;
 use crate::exit::{self, Failure};
+use crate::online::Online;
 
 /// Refuses while another process has the journal.
 fn lock(folder: &Folder) -> Result<Lock, Failure> {
@@ -32,9 +33,11 @@ pub async fn replay_all(store: Store, config: &Config) -> Result<u64, Failure> {
     let failed = |error: io::Error| Failure::io(config.directory.display(), &error);
     let (state, _) = State::open(folder, config.octets_max).map_err(failed)?;
     let (state, counters) = (Arc::new(state), Arc::<Counters>::default());
-    let writer = Arc::new(Writer::new(store, state.clone(), counters.clone()));
+    // Nobody is served.
+    let online = Arc::<Online>::default();
+    let writer = Arc::new(Writer::new(store, state.clone(), counters.clone(), online.clone()));
     let completions = Arc::new(|_: usize, _: Vec<_>| {});
-    let answers = Arc::new(Answers { completions, counters, waiting: Waiting::new(0) });
+    let answers = Arc::new(Answers { completions, counters, online, waiting: Waiting::new(0) });
     let (orders, received) = crossbeam_channel::unbounded();
     let thread = Log::new(state.clone(), answers, Files, lock).start(received)?;
     let done = write_all(&state, &writer, config.batch_max, &orders).await;
@@ -77,7 +80,7 @@ pub async fn retry_quarantine(store: Store, config: &Config) -> Result<(u64, u64
     let failed = |error: io::Error| Failure::io(folder.quarantine().display(), &error);
     let (state, _) = State::open(folder.clone(), u64::MAX).map_err(failed)?;
     let counters = Arc::<Counters>::default();
-    let writer = Arc::new(Writer::new(store, Arc::new(state), counters.clone()));
+    let writer = Arc::new(Writer::new(store, Arc::new(state), counters.clone(), Arc::default()));
     for file in folder.quarantine_files().map_err(failed)? {
         let (kept, unreadable) = quarantine::read(&file).map_err(failed)?;
         let events: Vec<&Event> = kept.iter().map(|kept| &kept.event).collect();

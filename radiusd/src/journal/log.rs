@@ -372,6 +372,10 @@ impl<M: Medium> Log<M> {
             match self.write(kept, now) {
                 Ok(()) => {
                     counters.journalled.add(kept);
+                    let stored = records.iter().zip(&outcomes);
+                    let stored = stored.filter(|(_, outcome)| **outcome == Outcome::Stored);
+                    let events = stored.map(|(record, _)| &record.event);
+                    self.answers.online.journalled(events);
                     self.state.trouble.lock().clear();
                 }
                 Err(error) => {

@@ -45,6 +45,7 @@ pub use status::{Segment, Status, quarantined, status};
 
 use crate::accounting::Event;
 use crate::exit::Failure;
+use crate::online::Online;
 use answers::{Answers, Waiting};
 use attempts::Attempts;
 use folder::{Files, Folder};
@@ -165,6 +166,7 @@ impl Journal {
         store: Store,
         config: Config,
         completions: Arc<dyn Completions>,
+        online: Arc<Online>,
         runtime: &Handle,
     ) -> Result<Journal, Failure> {
         let counters = Arc::new(Counters::default());
@@ -175,7 +177,9 @@ impl Journal {
         counters.torn.add(opened.torn);
         let state = Arc::new(state);
         let waiting = Waiting::new(config.queue_max / 2);
-        let answers = Arc::new(Answers { completions, counters: counters.clone(), waiting });
+        let answers =
+            Answers { completions, counters: counters.clone(), online: online.clone(), waiting };
+        let answers = Arc::new(answers);
         // SQLite has one writer anyway.
         let writers = if store.engine_name() == "sqlite" { 1 } else { 2 };
         let mut lanes: Vec<_> = Vec::new();
@@ -186,7 +190,7 @@ impl Journal {
         let thread = log.start(received)?;
         let spill = Spill::new(lanes.clone(), state.clone(), orders, answers, config.queue_max);
         let spill = Arc::new(spill);
-        let writer = Arc::new(Writer::new(store.clone(), state, counters.clone()));
+        let writer = Arc::new(Writer::new(store.clone(), state, counters.clone(), online));
         let mut tasks = Vec::new();
         for queue in lanes {
             let lane = Lane {
@@ -294,4 +298,4 @@ fn now_ms() -> i64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

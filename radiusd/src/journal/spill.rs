@@ -54,6 +54,7 @@ impl Spill {
         let spill =
             Spill { way: RwLock::new(way), lanes, state, orders, answers, pending_max, turned };
         if way == Way::Spill {
+            spill.answers.online.set_ahead(true);
             spill.lanes.iter().for_each(|lane| drop(lane.hold()));
             spill.turned.notify_one();
         }
@@ -128,6 +129,7 @@ impl Spill {
                 self.answers.tell(&[record], &[super::Outcome::NotStored]);
             }
         }
+        self.answers.online.set_ahead(true);
         *way = Way::Spill;
         self.turned.notify_one();
     }
@@ -146,6 +148,7 @@ impl Spill {
         self.state.finish_current(&self.orders);
         self.state.records.store(0, Ordering::Relaxed);
         self.state.trouble.lock().clear();
+        self.answers.online.set_ahead(false);
         *way = Way::Direct;
         self.lanes.iter().for_each(|lane| lane.release());
         info!("the journal is empty: accounting goes to the store again");

@@ -94,8 +94,12 @@ impl Rig {
             heard.lock().extend(outcomes.into_iter().map(|(Ticket(of), outcome)| (of, outcome)));
         };
         let waiting = Waiting::new(usize::MAX);
-        let answers =
-            Answers { completions: Arc::new(completions), counters: counters.clone(), waiting };
+        let answers = Answers {
+            completions: Arc::new(completions),
+            counters: counters.clone(),
+            online: Arc::default(),
+            waiting,
+        };
         let (fates, full) = (Arc::default(), Arc::default());
         let disk = Disk { fates: Arc::clone(&fates), full: Arc::clone(&full) };
         let (orders, received) = crossbeam_channel::unbounded();
@@ -353,6 +357,7 @@ fn who_turns_the_way_takes_along_what_waits() {
     let answers = Answers {
         completions: Arc::new(|_: usize, _: Vec<(Ticket, Outcome)>| {}),
         counters: rig.counters.clone(),
+        online: Arc::default(),
         waiting: Waiting::new(usize::MAX),
     };
     let (state, orders) = (rig.state.clone(), rig.orders.clone());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::Rng;
-use schema::{Ask, Error, Store, Written};
+use schema::{Ask, Error, Step, Store, Written};
 use tokio::sync::RwLock;
 use tracing::{error, warn};
 
@@ -12,6 +12,7 @@ use super::log::State;
 use super::quarantine::Quarantine;
 use super::{Counters, Outcome, reboots};
 use crate::accounting::{Event, Findings, SessionEvent, fold, in_order};
+use crate::online::{Online, Rows};
 
 /// A reboot that ended a session so long before its latest event is remembered with the session.
 const REBOOTS_BEFORE_SECONDS: i64 = 86_400;
@@ -21,6 +22,7 @@ pub struct Writer {
     pub store: Store,
     pub quarantine: Arc<Quarantine>,
     pub counters: Arc<Counters>,
+    pub online: Arc<Online>,
     /// Read by each transaction of ours; who gets to write it knows that all are over that began
     /// before.
     pub barrier: RwLock<()>,
@@ -33,9 +35,14 @@ pub struct Batch {
 }
 
 impl Writer {
-    pub fn new(store: Store, state: Arc<State>, counters: Arc<Counters>) -> Writer {
+    pub fn new(
+        store: Store,
+        state: Arc<State>,
+        counters: Arc<Counters>,
+        online: Arc<Online>,
+    ) -> Writer {
         let quarantine = Arc::new(Quarantine::new(state));
-        Writer { store, quarantine, counters, barrier: RwLock::new(()) }
+        Writer { store, quarantine, counters, online, barrier: RwLock::new(()) }
     }
 
     /// Writes events in their order, those of sessions between two reboots in one transaction.
@@ -132,18 +139,24 @@ impl Writer {
         let _under_way = self.barrier.read().await;
         let mut tries = 0;
         loop {
-            let mut findings = Findings::default();
+            let (mut findings, mut rows) = (Findings::default(), Rows::default());
             let result = self
                 .store
                 .write_sessions(ask, |known| {
                     let older_are_known = known.older_are_known;
                     let (step, found) = fold(known, older_are_known, &ask.ids, events);
                     findings = found;
+                    if let Step::Write(writes) = &step {
+                        rows = self.online.rows(&writes.rows);
+                    }
                     step
                 })
                 .await;
             match result {
-                Ok(written) => return Ok((written, findings)),
+                Ok(written) => {
+                    self.online.committed(rows);
+                    return Ok((written, findings));
+                }
                 Err(Error::Conflict) if tries < TRIES_MAX => {
                     tries += 1;
                     self.counters.retries.add(1);

@@ -173,7 +173,7 @@ impl Watch {
                 self.stale = Stale::ALL;
                 self.roster.answered();
             }
-            Change::Heartbeat => {}
+            Change::OtherWriter | Change::Heartbeat => {}
         }
         self.heard = true;
     }

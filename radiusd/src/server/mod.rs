@@ -27,6 +27,7 @@ use crate::fetch::{Fetched, Fetcher};
 use crate::handover::Handover;
 use crate::journal::{self, Journal};
 use crate::metrics::Metrics;
+use crate::online::Online;
 use crate::roster::Roster;
 
 /// What a worker is told.
@@ -43,6 +44,7 @@ pub enum Message {
 pub struct Shared {
     pub dictionary: Arc<Dictionary>,
     pub roster: Arc<Roster>,
+    pub online: Arc<Online>,
     pub journal: Arc<Journal>,
     pub fetcher: Fetcher,
     pub metrics: Arc<Metrics>,

@@ -12,6 +12,7 @@ mod differential;
 mod fuzz;
 mod handover;
 mod live;
+mod online;
 mod outage;
 mod restart;
 mod sequences;

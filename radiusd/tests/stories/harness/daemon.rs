@@ -56,6 +56,10 @@ impl Settings {
         self.keys.insert(key.into(), value.into());
     }
 
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.keys.get(key).map(String::as_str)
+    }
+
     pub fn unset(&mut self, key: &str) {
         self.keys.remove(key);
     }

@@ -169,6 +169,8 @@ impl Drop for Loan {
 /// A statement is planned once a connection: for a short list PostgreSQL would plan anew each
 /// time, which costs more than running it. What is asked is asked by key, and a plan made while a
 /// table was small must be right when it has grown: by index, never by reading it whole.
+///
+/// `mgmt.node` keeps the trigger on radacct silent, which tells of other programs.
 pub(super) async fn enter(connection: &mut PgConnection, zone: Option<&str>) -> Result<(), Error> {
     const ENTER: &str = "SELECT set_config('search_path', CASE current_setting('search_path') \
          WHEN '' THEN 'mgmt' ELSE current_setting('search_path') || ', mgmt' END, false), \
@@ -176,6 +178,7 @@ pub(super) async fn enter(connection: &mut PgConnection, zone: Option<&str>) -> 
          set_config('synchronous_commit', CASE current_setting('synchronous_commit') \
          WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false), \
          set_config('default_transaction_isolation', 'read committed', false), \
+         set_config('mgmt.node', 'radiusd', false), \
          (SELECT count(set_config(name, value, false)) \
          FROM (VALUES ('plan_cache_mode', 'force_generic_plan'), ('jit', 'off'), \
          ('enable_seqscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), \
