@@ -148,9 +148,7 @@ async fn watch(store: Weak<Inner>) {
                 tokio::time::sleep(ASK).await;
             }
             Ok(Engine::Sqlite(database)) => {
-                ask_version(database, &inner.subscribers, &mut version).await;
-                drop(inner);
-                tokio::time::sleep(ASK).await;
+                follow_version(database, &inner.subscribers, &mut version).await;
             }
             Ok(Engine::Postgres(database)) => {
                 let listened = listen(database, &inner.subscribers).await;
@@ -171,20 +169,27 @@ async fn answers(inner: &Inner) -> bool {
     matches!(timeout(LOST, store::ping(inner)).await, Ok(Ok(())))
 }
 
-/// The writer's own connection is asked: on another one the number moves with our own commits.
-async fn ask_version(
+/// Tells what the writer sees of others' commits while it waits to ask again.
+async fn follow_version(
     database: &sqlite::Database,
     subscribers: &Subscribers,
     known: &mut Option<i64>,
 ) {
-    let ask = database.write(|connection| {
-        Ok(connection.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0))?)
-    });
-    let Ok(version) = ask.await else { return };
-    if known.replace(version) != Some(version) {
-        subscribers.publish(&Change::Everything);
+    let mut seen = database.others();
+    database.look_for_others();
+    let until = Instant::now() + ASK;
+    let mut heard = false;
+    while let Ok(Ok(())) = timeout_at(until, seen.changed()).await {
+        let version = *seen.borrow_and_update();
+        if version != *known {
+            *known = version;
+            subscribers.publish(&Change::Everything);
+        } else if heard {
+            continue;
+        }
+        heard = true;
+        subscribers.publish(&Change::Heartbeat);
     }
-    subscribers.publish(&Change::Heartbeat);
 }
 
 /// Listens until the connection is lost, or nobody wants to hear. An error when it could not

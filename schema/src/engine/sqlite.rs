@@ -2,12 +2,14 @@
 
 use std::any::Any;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::statement::{Row, Sql, Value};
 use crate::{Error, Options};
@@ -21,6 +23,24 @@ pub(crate) struct Database {
     writer: Sender<Message>,
     readers: Sender<Message>,
     threads: usize,
+    others: Arc<Others>,
+}
+
+/// What the writer's connection knows of commits by other programs: on another connection
+/// `data_version` moves with our own.
+#[derive(Default)]
+struct Others {
+    version: watch::Sender<Option<i64>>,
+    is_asked: AtomicBool,
+}
+
+impl Others {
+    fn look(&self, connection: &Connection) {
+        let found = connection.pragma_query_value(None, "data_version", |row| row.get(0));
+        if let Ok(version) = found {
+            self.version.send_replace(Some(version));
+        }
+    }
 }
 
 /// Each caller waits for its answer, so a queue never holds more than there are callers.
@@ -52,7 +72,7 @@ impl Database {
             read.pragma_update(None, "cache_size", -1_024)?;
             spawn("store-reader", read, work.clone())?;
         }
-        Ok(Database { writer, readers, threads })
+        Ok(Database { writer, readers, threads, others: Arc::default() })
     }
 
     pub(super) async fn fetch<T: Send + 'static>(
@@ -73,13 +93,36 @@ impl Database {
         submit(&self.writer, work).await
     }
 
+    /// The number that commits of other programs move: told whenever it is looked at.
+    pub(crate) fn others(&self) -> watch::Receiver<Option<i64>> {
+        self.others.version.subscribe()
+    }
+
+    /// Has it looked at as soon as the writer can. Every transaction does so as it begins: until
+    /// it ends nobody else can commit, so no change waits for the writer's work to be told.
+    pub(crate) fn look_for_others(&self) {
+        if self.others.is_asked.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let others = Arc::clone(&self.others);
+        let look = move |connection: &mut Connection| {
+            others.is_asked.store(false, Ordering::Release);
+            others.look(connection);
+        };
+        self.writer.send(Message::Work(Box::new(look))).ok();
+    }
+
     /// The writer serves this transaction only until it ends.
     pub(crate) async fn begin(&self) -> Result<Tx, Error> {
         let (steps, receiver) = unbounded();
         let (begun, answer) = oneshot::channel();
+        let others = Arc::clone(&self.others);
         let work = move |connection: &mut Connection| {
             let opened = connection.execute_batch("BEGIN IMMEDIATE").map_err(Error::from);
             let open = opened.is_ok();
+            if open {
+                others.look(connection);
+            }
             if begun.send(opened).is_ok() && open {
                 serve(connection, &receiver);
             }
@@ -392,6 +435,31 @@ mod tests {
         assert_eq!(path("sqlite:///var/lib/r.db").unwrap(), PathBuf::from("/var/lib/r.db"));
         assert!(matches!(path("sqlite:"), Err(Error::Options(_))));
         assert!(matches!(path("sqlite::memory:"), Err(Error::Options(_))));
+    }
+
+    #[tokio::test]
+    async fn a_busy_writer_keeps_no_change_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("radiusd.db");
+        let database = Database::start(&path, 1).unwrap();
+        let other = connect(&path).unwrap();
+        other.execute_batch("CREATE TABLE t(id INTEGER)").unwrap();
+        let mut others = database.others();
+        let tx = database.begin().await.unwrap();
+        let before = *others.borrow_and_update();
+        tx.work(|ours| Ok(ours.execute_batch("INSERT INTO t VALUES (1)")?)).await.unwrap();
+        tx.commit().await.unwrap();
+        database.begin().await.unwrap();
+        assert_eq!(*others.borrow_and_update(), before, "our own commit");
+        other.execute_batch("INSERT INTO t VALUES (2)").unwrap();
+        // From here on the writer is busy.
+        let tx = database.begin().await.unwrap();
+        database.look_for_others();
+        assert!(others.has_changed().unwrap());
+        assert!(before.is_some() && *others.borrow_and_update() != before);
+        drop(tx);
+        others.changed().await.unwrap();
+        database.close().await;
     }
 
     #[test]
