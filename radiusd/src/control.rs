@@ -160,6 +160,12 @@ impl Collector for Counted {
         counter(&mut encoder, "unsent", "Answers the kernel refused to send", totals.unsent)?;
         counter(
             &mut encoder,
+            "datagrams_overflown",
+            "Datagrams the kernel dropped before they were read: net.core.rmem_max is too small, or this is a flood",
+            totals.overflown,
+        )?;
+        counter(
+            &mut encoder,
             "worker_restarts",
             "Workers restarted after a panic",
             totals.restarts,

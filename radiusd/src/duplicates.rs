@@ -5,6 +5,7 @@
 //! The table is bounded; when it is full the oldest answer goes first, and a request that finds
 //! only unanswered ones is turned away.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -83,6 +84,8 @@ struct Entry {
     expires: Instant,
     /// The request while it waits, the answer afterwards; the buffer stays with the place.
     octets: Vec<u8>,
+    /// Counted among those of its source that wait.
+    waits: bool,
     older: u32,
     newer: u32,
 }
@@ -99,6 +102,12 @@ pub struct Duplicates {
     oldest: u32,
     newest: u32,
     limit: usize,
+    /// Requests of each source that wait, and how many may.
+    waiting: HashMap<IpAddr, u32, RandomState>,
+    source_limit: u32,
+    /// Requests that their clients gave up before what they wait for has come: until then they
+    /// count as waiting, or reusing identifiers would get round every limit.
+    given_up: HashMap<Ticket, IpAddr, RandomState>,
     keep: Duration,
     working: usize,
     /// Which table of this worker it is: a ticket of an earlier one fits none of this one's.
@@ -106,8 +115,9 @@ pub struct Duplicates {
 }
 
 impl Duplicates {
-    /// A table of at most `limit` requests, whose answers are kept for `keep`.
-    pub fn new(limit: usize, keep: Duration, era: u8) -> Duplicates {
+    /// A table of at most `limit` requests, of one source at most `source_limit` that wait; answers
+    /// are kept for `keep`.
+    pub fn new(limit: usize, source_limit: u32, keep: Duration, era: u8) -> Duplicates {
         Duplicates {
             era,
             entries: Vec::new(),
@@ -117,6 +127,9 @@ impl Duplicates {
             oldest: NONE,
             newest: NONE,
             limit: limit.clamp(1, NONE as usize - 1),
+            waiting: HashMap::default(),
+            source_limit,
+            given_up: HashMap::default(),
             keep,
             working: 0,
         }
@@ -153,7 +166,7 @@ impl Duplicates {
                 // The client reused its identifier: it no longer waits for the old answer.
                 _ => {
                     replaced = true;
-                    self.working -= 1;
+                    self.give_up(slot);
                 }
             }
             slot
@@ -203,6 +216,7 @@ impl Duplicates {
                 received_ms: 0,
                 expires: now,
                 octets: Vec::new(),
+                waits: false,
                 older: NONE,
                 newer: NONE,
             });
@@ -243,14 +257,85 @@ impl Duplicates {
         (entry.generation == ticket.generation && entry.state != State::Free).then_some(entry)
     }
 
-    /// Keeps a copy of the request until somebody answers.
-    pub fn park(&mut self, ticket: Ticket, octets: &[u8], asked: IpAddr, nas: Arc<Nas>) {
+    /// Whether a request that has to wait would find no place of its source's. A retransmission
+    /// has one.
+    pub fn is_saturated(&self, key: &Key, authenticator: &[u8; 16]) -> bool {
+        let full = self.waiting.get(&key.source.ip()).is_some_and(|n| *n >= self.source_limit);
+        full && {
+            let entries = &self.entries;
+            let hash = self.hasher.hash_one(key);
+            let found = self.index.find(hash, |slot| entries[*slot as usize].key == *key);
+            found.is_none_or(|slot| entries[*slot as usize].authenticator != *authenticator)
+        }
+    }
+
+    /// A request that waits takes a place of its source's; false when there is none.
+    fn wait(&mut self, slot: u32) -> bool {
+        let entry = &mut self.entries[slot as usize];
+        if !entry.waits {
+            if self.given_up.len() >= self.limit {
+                return false;
+            }
+            let waiting = self.waiting.entry(entry.key.source.ip()).or_default();
+            if *waiting >= self.source_limit {
+                return false;
+            }
+            *waiting += 1;
+            entry.waits = true;
+        }
+        true
+    }
+
+    /// A request is under way no more.
+    fn settle(&mut self, slot: u32) {
+        self.working -= 1;
+        let entry = &mut self.entries[slot as usize];
+        if !std::mem::take(&mut entry.waits) {
+            return;
+        }
+        let source = entry.key.source.ip();
+        self.leave(source);
+    }
+
+    /// As `settle`, while something is still under way for it.
+    fn give_up(&mut self, slot: u32) {
+        self.working -= 1;
+        let ticket = self.ticket(slot);
+        let entry = &mut self.entries[slot as usize];
+        if std::mem::take(&mut entry.waits) {
+            self.given_up.insert(ticket, entry.key.source.ip());
+        }
+    }
+
+    /// What a request waited for has come; told of those that were given up, too.
+    pub fn came(&mut self, ticket: Ticket) {
+        if let Some(source) = self.given_up.remove(&ticket) {
+            self.leave(source);
+        }
+    }
+
+    fn leave(&mut self, source: IpAddr) {
+        if let Some(waiting) = self.waiting.get_mut(&source) {
+            *waiting -= 1;
+            if *waiting == 0 {
+                self.waiting.remove(&source);
+            }
+        }
+    }
+
+    /// Keeps a copy of the request until somebody answers. False when too many of its source
+    /// wait already.
+    pub fn park(&mut self, ticket: Ticket, octets: &[u8], asked: IpAddr, nas: Arc<Nas>) -> bool {
+        if self.live(ticket).is_none() || !self.wait(ticket.slot) {
+            return false;
+        }
         if let Some(entry) = self.live_mut(ticket) {
             entry.octets.clear();
             entry.octets.extend_from_slice(octets);
             entry.asked = asked;
             entry.nas = Some(nas);
         }
+        true
     }
 
     /// Takes a parked request up again; none when its client gave it up meanwhile.
@@ -269,8 +354,12 @@ impl Duplicates {
         })
     }
 
-    /// Keeps an answer that is sent later; a retransmission meanwhile is ignored.
-    pub fn delay(&mut self, ticket: Ticket, answer: &[u8], asked: IpAddr) {
+    /// Keeps an answer that is sent later; a retransmission meanwhile is ignored. False when too
+    /// many of its source wait already.
+    pub fn delay(&mut self, ticket: Ticket, answer: &[u8], asked: IpAddr) -> bool {
+        if self.live(ticket).is_none() || !self.wait(ticket.slot) {
+            return false;
+        }
         if let Some(entry) = self.live_mut(ticket) {
             entry.state = State::Delayed;
             entry.asked = asked;
@@ -278,6 +367,7 @@ impl Duplicates {
             entry.octets.clear();
             entry.octets.extend_from_slice(answer);
         }
+        true
     }
 
     /// The delayed answer's time has come: it becomes an answer that was given.
@@ -286,7 +376,7 @@ impl Duplicates {
         if entry.state != State::Delayed {
             return None;
         }
-        self.working -= 1;
+        self.settle(ticket.slot);
         self.link(ticket.slot, now);
         let entry = &self.entries[ticket.slot as usize];
         Some((entry.key, entry.asked, &entry.octets))
@@ -302,7 +392,7 @@ impl Duplicates {
         entry.nas = None;
         entry.octets.clear();
         entry.octets.extend_from_slice(answer);
-        self.working -= 1;
+        self.settle(ticket.slot);
         self.link(ticket.slot, now);
     }
 
@@ -318,7 +408,7 @@ impl Duplicates {
         if entry.state == State::Answered {
             self.unlink(ticket.slot);
         } else {
-            self.working -= 1;
+            self.settle(ticket.slot);
         }
         self.forget(ticket.slot);
         self.free.push(ticket.slot);
@@ -379,7 +469,7 @@ mod tests {
     #[test]
     fn a_retransmission_gets_the_answer_until_it_expires() {
         let now = Instant::now();
-        let mut table = Duplicates::new(8, Duration::from_secs(5), 0);
+        let mut table = Duplicates::new(8, 1000, Duration::from_secs(5), 0);
         let ticket = new(&mut table, key(1, 1), 1, now);
         assert!(matches!(table.see(key(1, 1), &[1; 16], 20, now, 0), Seen::Busy));
         table.answer(ticket, b"answer", [127, 0, 0, 1].into(), now);
@@ -393,7 +483,7 @@ mod tests {
     #[test]
     fn another_authenticator_or_length_is_another_request() {
         let now = Instant::now();
-        let mut table = Duplicates::new(8, Duration::from_secs(5), 0);
+        let mut table = Duplicates::new(8, 1000, Duration::from_secs(5), 0);
         let old = new(&mut table, key(1, 1), 1, now);
         table.park(old, b"old", [127, 0, 0, 1].into(), Nas::for_tests());
         let seen = table.see(key(1, 1), &[2; 16], 20, now, 0);
@@ -410,7 +500,7 @@ mod tests {
     #[test]
     fn the_oldest_answer_makes_room_and_work_does_not() {
         let now = Instant::now();
-        let mut table = Duplicates::new(3, Duration::from_secs(5), 0);
+        let mut table = Duplicates::new(3, 1000, Duration::from_secs(5), 0);
         for id in 0..3 {
             let ticket = new(&mut table, key(1, id), 1, now);
             if id > 0 {
@@ -426,7 +516,7 @@ mod tests {
     #[test]
     fn a_delayed_answer_is_silent_until_released() {
         let now = Instant::now();
-        let mut table = Duplicates::new(8, Duration::from_secs(5), 0);
+        let mut table = Duplicates::new(8, 1000, Duration::from_secs(5), 0);
         let ticket = new(&mut table, key(1, 1), 1, now);
         table.delay(ticket, b"no", [127, 0, 0, 1].into());
         assert!(matches!(table.see(key(1, 1), &[1; 16], 20, now, 0), Seen::Busy));
@@ -435,9 +525,38 @@ mod tests {
         assert!(matches!(table.see(key(1, 1), &[1; 16], 20, now, 0), Seen::Answered(_)));
     }
 
+    /// However its client goes about it: by new identifiers, or by the same again and again.
+    #[test]
+    fn a_source_has_so_many_waiting_and_no_more() {
+        let now = Instant::now();
+        let mut table = Duplicates::new(64, 4, Duration::from_secs(5), 0);
+        let asked: IpAddr = [127, 0, 0, 1].into();
+        let mut parked = Vec::new();
+        for round in 0..20 {
+            let ticket = new(&mut table, key(1, round % 2), round, now);
+            let has_place = table.park(ticket, b"request", asked, Nas::for_tests());
+            assert_eq!(has_place, round < 4, "{round}");
+            match has_place {
+                true => parked.push(ticket),
+                false => table.remove(ticket),
+            }
+        }
+        let other = Key { source: ([127, 0, 0, 2], 1).into(), ..key(1, 1) };
+        let ticket = new(&mut table, other, 1, now);
+        assert!(table.delay(ticket, b"answer", asked), "another source has places of its own");
+        assert!(table.is_saturated(&key(1, 9), &[9; 16]));
+        for ticket in parked {
+            table.came(ticket);
+            table.remove(ticket);
+        }
+        assert!(!table.is_saturated(&key(1, 9), &[9; 16]));
+        table.remove(ticket);
+        assert_eq!((table.waiting.len(), table.given_up.len(), table.working()), (0, 0, 0));
+    }
+
     #[test]
     fn random_use_keeps_the_books() {
-        let mut table = Duplicates::new(64, Duration::from_millis(50), 0);
+        let mut table = Duplicates::new(64, 1000, Duration::from_millis(50), 0);
         let mut now = Instant::now();
         let mut seed = 7u64;
         let mut open = Vec::new();

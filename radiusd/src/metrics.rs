@@ -1,11 +1,11 @@
 //! Every counter in one place, under the names that reasons have everywhere else.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use proto::Malformed;
 
-use crate::server::Service;
+use crate::server::{Overflow, Service};
 
 /// How a datagram ended. Each ends in exactly one of these.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,6 +36,9 @@ pub enum Outcome {
     Panicked,
     /// Under way when the worker restarted or the daemon stopped.
     Abandoned,
+    /// More than its share from one address: `radius.inflight_source_max`, or more than all others
+    /// together while datagrams pile up.
+    SourceOverLimit,
     /// A row says so: `Response-Packet-Type := Do-Not-Respond`.
     DoNotRespond,
     /// The rows ask for one thing after the other, more than one request may have fetched.
@@ -43,7 +46,7 @@ pub enum Outcome {
     Malformed(Malformed),
 }
 
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 20] = [
     "access-accept",
     "access-reject",
     "accounting-response",
@@ -63,6 +66,7 @@ const NAMES: [&str; 19] = [
     "abandoned",
     "do-not-respond",
     "too-many-fetches",
+    "source-over-limit",
 ];
 
 impl Outcome {
@@ -87,6 +91,7 @@ impl Outcome {
             Outcome::Abandoned => 16,
             Outcome::DoNotRespond => 17,
             Outcome::TooManyFetches => 18,
+            Outcome::SourceOverLimit => 19,
             Outcome::Malformed(malformed) => NAMES.len() + malformed as usize,
         }
     }
@@ -134,6 +139,8 @@ impl Counters {
 /// All counters of the daemon.
 pub struct Metrics {
     pub workers: Vec<Arc<Counters>>,
+    /// Set once there are sockets.
+    pub overflow: OnceLock<Overflow>,
 }
 
 /// The sums over all workers.
@@ -142,12 +149,14 @@ pub struct Totals {
     pub outcomes: Vec<(&'static str, u64)>,
     pub inflight: u64,
     pub unsent: u64,
+    pub overflown: u64,
     pub restarts: u64,
 }
 
 impl Metrics {
     pub fn new(workers: usize) -> Metrics {
-        Metrics { workers: (0..workers).map(|_| Arc::default()).collect() }
+        let workers = (0..workers).map(|_| Arc::default()).collect();
+        Metrics { workers, overflow: OnceLock::new() }
     }
 
     pub fn totals(&self) -> Totals {
@@ -165,6 +174,7 @@ impl Metrics {
                 .collect(),
             inflight: sum(&|one| &one.inflight),
             unsent: sum(&|one| &one.unsent),
+            overflown: self.overflow.get().map_or(0, Overflow::count),
             restarts: sum(&|one| &one.restarts),
         }
     }

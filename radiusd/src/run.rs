@@ -150,6 +150,7 @@ pub(crate) async fn share(
         reject_delay: config.radius.reject_delay,
         cleanup_delay: config.radius.cleanup_delay,
         inflight_max: config.radius.inflight_max,
+        inflight_source_max: config.radius.inflight_source_max,
     }))
 }
 

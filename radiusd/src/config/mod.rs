@@ -58,6 +58,8 @@ pub struct Radius {
     pub cleanup_delay: Duration,
     /// Requests one worker may be busy with; those above it are dropped and counted.
     pub inflight_max: usize,
+    /// Of those, the ones of one address that wait for something.
+    pub inflight_source_max: u32,
     /// Dictionary files of the site, read after the shipped ones.
     pub dictionaries: Vec<PathBuf>,
     /// Users whose rows are kept in memory.
@@ -206,6 +208,7 @@ impl Default for Radius {
             reject_delay: Duration::from_secs(1),
             cleanup_delay: Duration::from_secs(5),
             inflight_max: 16_384,
+            inflight_source_max: 4_096,
             dictionaries: Vec::new(),
             users_cache: 100_000,
         }

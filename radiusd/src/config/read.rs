@@ -84,6 +84,11 @@ fn radius(section: &mut Section<'_>, default: Radius) -> Radius {
         ),
         cleanup_delay: section.within("cleanup_delay", second..=second * 60, default.cleanup_delay),
         inflight_max: section.within("inflight_max", 16..=1_000_000, default.inflight_max),
+        inflight_source_max: section.within(
+            "inflight_source_max",
+            1..=1_000_000,
+            default.inflight_source_max,
+        ),
         dictionaries: section.get("dictionaries", default.dictionaries),
         users_cache: section.within("users_cache", 0..=100_000_000, default.users_cache),
     };
@@ -301,6 +306,64 @@ mod tests {
         let mistakes = load(text, &[]).unwrap_err().join("\n");
         assert!(!mistakes.contains("geheim") && !mistakes.contains("12345678"), "{mistakes}");
         assert!(mistakes.contains("sqlite:PATH") && mistakes.contains("clients.x.secret = …"));
+    }
+
+    /// The shipped file with each key switched on, pieces of it taken out, doubled, exchanged and
+    /// damaged: it holds or every mistake is said, in lines that show no secret. `FUZZ_SECONDS`
+    /// asks for more.
+    #[test]
+    fn fuzz_configuration() {
+        const SIGNS: &[u8] = b"\"'[]{}=#.,-0 9\n\\\xff";
+        let shipped = include_str!("../../../packaging/radiusd.toml");
+        let mut text: Vec<u8> = shipped
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(key) if key.split_once(" = ").is_some_and(|(k, _)| !k.contains(' ')) => key,
+                _ => line,
+            })
+            .filter(|line| !line.starts_with('#'))
+            .flat_map(|line| [line.as_bytes(), b"\n"].concat())
+            .collect();
+        text.extend(b"[clients.office]\naddress = \"192.0.2.0/24\"\nsecret = \"gEHEIm\"\n");
+        assert!(load(std::str::from_utf8(&text).unwrap(), &[]).is_ok());
+        let seconds = std::env::var("FUZZ_SECONDS").ok().and_then(|text| text.parse().ok());
+        let end = std::time::Instant::now() + Duration::from_secs_f64(seconds.unwrap_or(2.0));
+        let mut seed = 2866_u64;
+        let mut below = |limit: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) as usize % limit.max(1)
+        };
+        let (mut held, mut refused) = (0, 0);
+        while std::time::Instant::now() < end {
+            let mut damaged = text.clone();
+            for _ in 0..=below(3) {
+                let (at, from) = (below(damaged.len()), below(text.len()));
+                let length = 1 + below(40);
+                let piece = text[from..(from + length).min(text.len())].to_vec();
+                let until = (at + length).min(damaged.len());
+                match below(5) {
+                    0 => damaged[at] = SIGNS[below(SIGNS.len())],
+                    1 => drop(damaged.drain(at..until)),
+                    2 => drop(damaged.splice(at..at, piece)),
+                    3 => drop(damaged.splice(at..until, piece)),
+                    _ => damaged.truncate(at + 1),
+                }
+            }
+            let Ok(damaged) = String::from_utf8(damaged) else { continue };
+            match load(&damaged, &[]) {
+                Ok(loaded) => {
+                    held += 1;
+                    let shown = loaded.shown.iter().any(|shown| shown.value.contains("gEHEIm"));
+                    let said = loaded.warnings.iter().any(|warning| warning.contains("gEHEIm"));
+                    assert!(!shown && !said, "{damaged}");
+                }
+                Err(mistakes) => {
+                    refused += 1;
+                    assert!(!mistakes.is_empty() && mistakes.iter().all(|one| one.contains(':')));
+                }
+            }
+        }
+        assert!(held > 0 && refused > 0, "{held} held, {refused} refused");
     }
 
     #[test]

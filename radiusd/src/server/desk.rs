@@ -9,6 +9,7 @@ use ahash::RandomState;
 use proto::{Code, Packet, Reply};
 
 use super::Shared;
+use super::shares::Shares;
 use super::socket::{Envelope, Sender, Service, Socket};
 use crate::access::{self, Exchange, Next, Waiting};
 use crate::duplicates::{Duplicates, Key, Seen, Ticket};
@@ -26,6 +27,7 @@ pub struct Desk {
     shared: Arc<Shared>,
     counters: Arc<Counters>,
     duplicates: Duplicates,
+    shares: Shares,
     /// Rejects that wait for `radius.reject_delay`, in the order they are due.
     delayed: VecDeque<(Instant, Ticket)>,
     /// What parked Access-Requests have been told so far.
@@ -41,7 +43,12 @@ pub struct Desk {
 impl Desk {
     pub fn new(worker: usize, ports: Box<[u16]>, shared: Arc<Shared>, era: u8) -> Desk {
         let counters = Arc::clone(&shared.metrics.workers[worker]);
-        let duplicates = Duplicates::new(shared.inflight_max, shared.cleanup_delay, era);
+        let duplicates = Duplicates::new(
+            shared.inflight_max,
+            shared.inflight_source_max,
+            shared.cleanup_delay,
+            era,
+        );
         let clients = shared.roster.clients();
         Desk {
             worker,
@@ -49,6 +56,7 @@ impl Desk {
             era,
             counters,
             duplicates,
+            shares: Shares::new(Instant::now()),
             delayed: VecDeque::new(),
             waiting: HashMap::default(),
             sender: Sender::default(),
@@ -82,9 +90,15 @@ impl Desk {
     /// Reads the clocks and the list of clients, once for a batch.
     pub fn tick(&mut self, now: Instant) {
         self.now = now;
+        self.shares.tick(now);
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.now_ms = since.as_millis() as i64;
         self.clients = self.shared.roster.clients();
+    }
+
+    /// A socket has more than its turn takes.
+    pub fn pile_up(&mut self) {
+        self.shares.pile_up(self.now);
     }
 
     pub fn datagram(&mut self, socket: usize, service: Service, envelope: Envelope, octets: &[u8]) {
@@ -110,11 +124,16 @@ impl Desk {
             None => match self.identified(octets) {
                 Some(nas) => nas,
                 None => {
-                    self.shared.roster.inbox.unknown(source, self.now);
+                    if self.shares.note() {
+                        self.shared.roster.inbox.unknown(source, self.now);
+                    }
                     return Some(Outcome::UnknownClient);
                 }
             },
         };
+        if !self.shares.admit(source, self.now) {
+            return Some(Outcome::SourceOverLimit);
+        }
         let packet = match Packet::parse(octets) {
             Ok(packet) => packet,
             Err(malformed) => return Some(Outcome::Malformed(malformed)),
@@ -122,10 +141,16 @@ impl Desk {
         if !serves(service, packet.code()) {
             return Some(Outcome::UnexpectedCode);
         }
+        let key = Key { socket, source: envelope.source, identifier: packet.identifier() };
+        // A record always waits: what finds no place needs no signature checked.
+        if packet.code() == Code::AccountingRequest
+            && self.duplicates.is_saturated(&key, packet.authenticator())
+        {
+            return Some(Outcome::SourceOverLimit);
+        }
         if let Err(outcome) = self.verify(&nas, &packet) {
             return Some(outcome);
         }
-        let key = Key { socket, source: envelope.source, identifier: packet.identifier() };
         let ticket = match self.see(key, &packet) {
             Ok(ticket) => ticket,
             Err(outcome) => return Some(outcome),
@@ -163,9 +188,11 @@ impl Desk {
     }
 
     /// Authenticators, and the rules against forged answers.
-    fn verify(&self, nas: &Nas, packet: &Packet<'_>) -> Result<(), Outcome> {
+    fn verify(&mut self, nas: &Nas, packet: &Packet<'_>) -> Result<(), Outcome> {
         let signed = nas.secret.verify_request(packet).map_err(|malformed| {
-            self.shared.roster.inbox.wrong_secret(nas, self.now);
+            if self.shares.note() {
+                self.shared.roster.inbox.wrong_secret(nas, self.now);
+            }
             Outcome::Malformed(malformed)
         })?;
         if packet.code() == Code::AccessRequest {
@@ -209,10 +236,12 @@ impl Desk {
             Next::Answer { outcome, delayed: true } => self.delay(exchange, outcome),
             Next::Fetch(what) => {
                 let ticket = exchange.ticket;
+                if !self.park(exchange) {
+                    return Some(self.silence(ticket, Outcome::SourceOverLimit));
+                }
                 if !self.shared.fetcher.ask(self.worker, ticket, what) {
                     return Some(self.silence(ticket, Outcome::Overloaded));
                 }
-                self.park(exchange);
                 self.waiting.insert(ticket, waiting);
                 None
             }
@@ -220,9 +249,10 @@ impl Desk {
         }
     }
 
-    fn park(&mut self, exchange: &Exchange<'_>) {
+    /// False when too many of its source wait already.
+    fn park(&mut self, exchange: &Exchange<'_>) -> bool {
         let octets = exchange.packet.octets();
-        self.duplicates.park(exchange.ticket, octets, exchange.asked, Arc::clone(&exchange.nas));
+        self.duplicates.park(exchange.ticket, octets, exchange.asked, Arc::clone(&exchange.nas))
     }
 
     /// Sends what stands in `self.reply`.
@@ -239,7 +269,9 @@ impl Desk {
         if due <= self.now {
             return Some(self.answer(exchange, outcome));
         }
-        self.duplicates.delay(exchange.ticket, &self.reply, exchange.asked);
+        if !self.duplicates.delay(exchange.ticket, &self.reply, exchange.asked) {
+            return Some(self.silence(exchange.ticket, Outcome::SourceOverLimit));
+        }
         let at = self.delayed.iter().rposition(|(other, _)| *other <= due).map_or(0, |at| at + 1);
         self.delayed.insert(at, (due, exchange.ticket));
         None
@@ -251,6 +283,10 @@ impl Desk {
     }
 
     fn accounting(&mut self, exchange: &Exchange<'_>) -> Option<Outcome> {
+        // Before anything that costs: a flood of records ends here.
+        if !self.park(exchange) {
+            return Some(self.silence(exchange.ticket, Outcome::SourceOverLimit));
+        }
         let Some(event) = access::session_event(&self.shared, exchange) else {
             // Nothing to record (semantics E5): acknowledged all the same.
             return Some(self.acknowledge(exchange));
@@ -264,7 +300,6 @@ impl Desk {
             };
             return Some(self.silence(exchange.ticket, outcome));
         }
-        self.park(exchange);
         None
     }
 
@@ -300,6 +335,7 @@ impl Desk {
 
     /// Goes on with a request that got what it waited for.
     pub fn fetched(&mut self, ticket: Ticket, fetched: Fetched) {
+        self.duplicates.came(ticket);
         let Some(mut waiting) = self.waiting.remove(&ticket) else { return };
         waiting.take(fetched);
         if let Some(outcome) = self.resume(ticket, |desk, exchange| desk.access(exchange, waiting))
@@ -312,6 +348,7 @@ impl Desk {
     pub fn recorded(&mut self, records: Vec<(journal::Ticket, journal::Outcome)>) {
         for (journal::Ticket(bits), stored) in records {
             let ticket = Ticket::from_bits(bits);
+            self.duplicates.came(ticket);
             let outcome = match stored {
                 journal::Outcome::Stored => {
                     self.resume(ticket, |desk, exchange| Some(desk.acknowledge(exchange)))
@@ -357,6 +394,7 @@ impl Desk {
     pub fn see_to_what_is_due(&mut self) {
         while self.delayed.front().is_some_and(|(due, _)| *due <= self.now) {
             let Some((_, ticket)) = self.delayed.pop_front() else { break };
+            self.duplicates.came(ticket);
             if let Some((key, asked, octets)) = self.duplicates.release(ticket, self.now) {
                 self.sender.push(key.socket, key.source, asked, octets);
                 self.counters.count(Outcome::AccessReject);

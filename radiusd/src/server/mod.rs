@@ -1,11 +1,14 @@
 //! Sockets and workers on their own threads: a datagram in, exactly one counted outcome,
 //! perhaps an answer out.
 //!
-//! `socket` moves datagrams in batches · `mailbox` brings a worker what it waits for ·
-//! `worker` is the loop · `desk` decides what becomes of one datagram.
+//! `socket` moves datagrams in batches · `overflow` what the kernel dropped before · `mailbox` brings a worker what it waits for ·
+//! `worker` is the loop · `shares` keeps one source from crowding out the others · `desk` decides
+//! what becomes of one datagram.
 
 mod desk;
 mod mailbox;
+mod overflow;
+mod shares;
 mod socket;
 mod worker;
 
@@ -19,6 +22,7 @@ use dictionaries::Dictionary;
 use jiff::tz::TimeZone;
 
 pub use mailbox::Mailbox;
+pub use overflow::Overflow;
 pub use socket::{Service, Socket};
 
 use crate::duplicates::Ticket;
@@ -55,6 +59,7 @@ pub struct Shared {
     pub reject_delay: Duration,
     pub cleanup_delay: Duration,
     pub inflight_max: usize,
+    pub inflight_source_max: u32,
 }
 
 /// The addresses to serve, each by every worker.
@@ -177,6 +182,7 @@ impl Server {
         sockets: Vec<Vec<Socket>>,
         mailboxes: Mailboxes,
     ) -> Result<Server, Failure> {
+        let _ = shared.metrics.overflow.set(Overflow::of(sockets.iter().flatten()));
         let mut threads = Vec::new();
         for (index, (sockets, mail)) in sockets.into_iter().zip(mailboxes.receivers).enumerate() {
             let shared = Arc::clone(&shared);

@@ -142,6 +142,7 @@ impl Worker<'_> {
             }
             self.desk.tick(Instant::now());
         }
+        self.desk.pile_up();
     }
 }
 
