@@ -10,8 +10,8 @@ use dictionaries::Dictionary;
 use jiff::tz::TimeZone;
 use schema::{Error, Store, UserRows};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::duplicates::Ticket;
@@ -21,6 +21,7 @@ use crate::policy::{
 };
 use crate::roster::{Found, Known, Mark, Roster};
 use crate::server::{Mailbox, Message};
+use crate::turns::Turns;
 
 /// Users asked for in one query at most.
 const USERS_A_QUERY: usize = 64;
@@ -66,16 +67,56 @@ impl Answer {
 
 /// The workers' end: asking never waits.
 pub struct Fetcher {
-    users: mpsc::Sender<UserWanted>,
+    users: Arc<Wanted>,
     runtime: Handle,
     source: Arc<Source>,
     mailboxes: Vec<Mailbox<Message>>,
+    loop_of_users: AbortHandle,
 }
 
 struct UserWanted {
     name: Box<[u8]>,
     worker: usize,
     ticket: Ticket,
+}
+
+/// Users asked for and not yet looked up. Sources take turns.
+struct Wanted {
+    users: parking_lot::Mutex<Turns<UserWanted>>,
+    arrived: Notify,
+}
+
+/// Users that may be asked for at a time.
+const WANTED_MAX: usize = 65_536;
+
+impl Wanted {
+    fn ask(&self, source: IpAddr, user: UserWanted) -> bool {
+        let mut users = self.users.lock();
+        if users.len() >= WANTED_MAX {
+            return false;
+        }
+        users.push(source, user);
+        drop(users);
+        self.arrived.notify_one();
+        true
+    }
+
+    /// At least one, when there is one.
+    async fn take(&self) -> Vec<UserWanted> {
+        loop {
+            let users = self.users.lock().take(USERS_A_QUERY);
+            if !users.is_empty() {
+                return users;
+            }
+            self.arrived.notified().await;
+        }
+    }
+}
+
+impl Drop for Fetcher {
+    fn drop(&mut self) {
+        self.loop_of_users.abort();
+    }
 }
 
 struct Source {
@@ -111,16 +152,18 @@ impl Fetcher {
             slow: Semaphore::new(slow),
             hosts: Hosts::default(),
         });
-        let (users, wanted) = mpsc::channel(65_536);
-        runtime.spawn(users_loop(wanted, Arc::clone(&source), queries, mailboxes.clone()));
-        Fetcher { users, runtime, source, mailboxes }
+        let users = Arc::new(Wanted { users: Turns::new().into(), arrived: Notify::new() });
+        let task = users_loop(users.clone(), Arc::clone(&source), queries, mailboxes.clone());
+        let loop_of_users = runtime.spawn(task).abort_handle();
+        Fetcher { users, runtime, source, mailboxes, loop_of_users }
     }
 
-    /// Asks; the answer comes by the worker's mailbox. False when too much is asked already.
-    pub fn ask(&self, worker: usize, ticket: Ticket, what: What) -> bool {
+    /// Asks for a request of `source`; the answer comes by the worker's mailbox. False when too
+    /// much is asked already.
+    pub fn ask(&self, source: IpAddr, worker: usize, ticket: Ticket, what: What) -> bool {
         let Some(mailbox) = self.mailboxes.get(worker).cloned() else { return false };
         match what {
-            What::User(name) => self.users.try_send(UserWanted { name, worker, ticket }).is_ok(),
+            What::User(name) => self.users.ask(source, UserWanted { name, worker, ticket }),
             What::Needs(needs) => {
                 let source = Arc::clone(&self.source);
                 self.runtime.spawn(async move {
@@ -134,7 +177,7 @@ impl Fetcher {
 }
 
 async fn users_loop(
-    mut wanted: mpsc::Receiver<UserWanted>,
+    wanted: Arc<Wanted>,
     source: Arc<Source>,
     queries: usize,
     mailboxes: Vec<Mailbox<Message>>,
@@ -143,21 +186,16 @@ async fn users_loop(
     loop {
         let patience = if source.roster.is_away() { IMPATIENCE } else { PATIENCE };
         let slot = timeout(patience, Arc::clone(&slots).acquire_owned()).await;
-        let mut batch = Vec::with_capacity(USERS_A_QUERY);
         let Ok(slot) = slot else {
             // Every query hangs: nobody is to wait behind them.
-            while let Ok(one) = wanted.try_recv() {
-                batch.push(one);
-            }
+            let batch = wanted.users.lock().take(usize::MAX);
             if !batch.is_empty() {
                 source.roster.missed(&LATE);
                 tell(&mailboxes, &batch, None);
             }
             continue;
         };
-        if wanted.recv_many(&mut batch, USERS_A_QUERY).await == 0 {
-            return;
-        }
+        let batch = wanted.take().await;
         let (source, mailboxes) = (Arc::clone(&source), mailboxes.clone());
         tokio::spawn(async move {
             let names: Vec<&[u8]> = batch.iter().map(|one| &*one.name).collect();

@@ -4,7 +4,7 @@
 //! away, `handover` has sockets outlive the process. A datagram comes in by `server`, which finds
 //! its NAS in `roster` and retransmissions in `duplicates`. `access` asks `policy` to
 //! decide, and `fetch` for what a decision lacks. `accounting` reads records, `journal` makes them
-//! durable. `control` is what management may ask, `metrics` every counter.
+//! durable. Where requests have to wait, sources take `turns`. `control` is what management may ask, `metrics` every counter.
 //!
 //! `config` says what may be set, `exit` how the process ends, `check_policy` which rows of a
 //! store are not what their author thought, `explain` a decision in words.
@@ -24,6 +24,7 @@ mod roster;
 mod access;
 mod fetch;
 pub mod policy;
+mod turns;
 
 pub mod accounting;
 pub mod journal;

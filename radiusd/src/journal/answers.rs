@@ -1,12 +1,14 @@
 //! What becomes of records, told to the workers that wait for them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ahash::RandomState;
 use parking_lot::Mutex;
 
-use super::{Completions, Counters, Outcome, Record, Ticket};
+use super::{Completions, Counters, Outcome, Record, Refused, Ticket};
 use crate::accounting::Event;
 use crate::online::Online;
 
@@ -33,33 +35,67 @@ impl Answers {
     }
 }
 
-/// Which records wait, by what they say. A NAS that repeats a record with another Acct-Delay-Time
-/// sends a new request; only here it is seen to be the same one.
+/// Which records wait, by what they say, and how many of each source. A NAS that repeats a record
+/// with another Acct-Delay-Time sends a new request; only here it is seen to be the same one.
 pub struct Waiting {
     hasher: RandomState,
-    seen: Mutex<HashSet<u64, RandomState>>,
+    seen: Mutex<Seen>,
     /// From so many on a repetition is turned away: what room is left is for news.
     crowd: usize,
+    /// So many of one source: what room is left is for the others.
+    source_max: usize,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// Who sent each first.
+    prints: HashMap<u64, IpAddr, RandomState>,
+    of: HashMap<IpAddr, usize, RandomState>,
 }
 
 impl Waiting {
-    pub fn new(crowd: usize) -> Waiting {
-        Waiting { hasher: RandomState::new(), seen: Mutex::default(), crowd }
+    /// Where `most` records may wait.
+    pub fn new(most: usize) -> Waiting {
+        let (crowd, source_max) = (most / 2, most - most / 4);
+        Waiting { hasher: RandomState::new(), seen: Mutex::default(), crowd, source_max }
     }
 
-    /// Enters a record; false if many are waiting and this one among them.
-    pub fn add(&self, event: &Event) -> bool {
+    /// Enters a record, or says why it may not wait.
+    pub fn add(&self, event: &Event, source: IpAddr) -> Result<(), Refused> {
         let print = self.print(event);
-        let mut seen = self.seen.lock();
-        seen.insert(print) || seen.len() < self.crowd
+        let seen = &mut *self.seen.lock();
+        let count = seen.prints.len();
+        match seen.prints.entry(print) {
+            Entry::Occupied(_) if count >= self.crowd => return Err(Refused::Repeated),
+            Entry::Occupied(_) => return Ok(()),
+            Entry::Vacant(entry) => {
+                let of_source = seen.of.entry(source).or_default();
+                if *of_source >= self.source_max {
+                    return Err(Refused::Full);
+                }
+                *of_source += 1;
+                entry.insert(source);
+            }
+        }
+        Ok(())
     }
 
-    fn remove(&self, records: &[Record]) {
+    pub fn remove(&self, records: &[Record]) {
         let prints: Vec<u64> = records.iter().map(|record| self.print(&record.event)).collect();
-        let mut seen = self.seen.lock();
+        let seen = &mut *self.seen.lock();
         for print in &prints {
-            seen.remove(print);
+            let Some(source) = seen.prints.remove(print) else { continue };
+            let Some(of_source) = seen.of.get_mut(&source) else { continue };
+            *of_source -= 1;
+            if *of_source == 0 {
+                seen.of.remove(&source);
+            }
         }
+    }
+
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.seen.lock().prints.len()
     }
 
     fn print(&self, event: &Event) -> u64 {
@@ -80,26 +116,52 @@ impl Waiting {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
     use crate::journal::tests::start;
 
+    const ONE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+    const OTHER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
+
     fn record(event: Event) -> Record {
-        Record { event, worker: 0, ticket: Ticket(0) }
+        Record { event, source: OTHER, worker: 0, ticket: Ticket(0) }
     }
 
     #[test]
     fn in_a_crowd_only_news_comes_in() {
-        let waiting = Waiting::new(3);
-        assert!(waiting.add(&start(1)) && waiting.add(&start(1)), "no crowd yet");
-        assert!(waiting.add(&start(2)) && waiting.add(&start(3)));
-        assert!(!waiting.add(&start(1)), "a repetition");
+        let waiting = Waiting::new(6);
+        let add = |event: &Event| waiting.add(event, ONE);
+        assert_eq!((add(&start(1)), add(&start(1))), (Ok(()), Ok(())), "no crowd yet");
+        assert_eq!((add(&start(2)), add(&start(3))), (Ok(()), Ok(())));
+        assert_eq!(add(&start(1)), Err(Refused::Repeated));
         let mut later = start(2);
         if let Event::Session(event) = &mut later {
             event.time += 7;
         }
-        assert!(!waiting.add(&later), "the same with another Acct-Delay-Time");
-        assert!(waiting.add(&start(4)), "news");
+        assert_eq!(add(&later), Err(Refused::Repeated), "with another Acct-Delay-Time");
+        assert_eq!(add(&start(4)), Ok(()), "news");
         waiting.remove(&[record(start(2))]);
-        assert!(waiting.add(&start(2)), "answered, and repeated since");
+        assert_eq!(add(&start(2)), Ok(()), "answered, and repeated since");
+    }
+
+    /// Told twice or by another source's words: the books are right.
+    #[test]
+    fn a_quarter_of_the_room_is_for_the_others() {
+        let waiting = Waiting::new(100);
+        for number in 0..75 {
+            assert_eq!(waiting.add(&start(number), ONE), Ok(()));
+        }
+        assert_eq!(waiting.add(&start(75), ONE), Err(Refused::Full));
+        assert_eq!(waiting.add(&start(75), OTHER), Ok(()));
+        let all: Vec<_> = (0..76).map(|number| record(start(number))).collect();
+        waiting.remove(&all[..1]);
+        waiting.remove(&all[..1]);
+        assert_eq!(waiting.add(&start(76), ONE), Ok(()), "one has gone");
+        assert_eq!(waiting.add(&start(77), ONE), Err(Refused::Full));
+        waiting.remove(&all);
+        waiting.remove(&[record(start(76))]);
+        let seen = waiting.seen.lock();
+        assert_eq!((seen.prints.len(), seen.of.len()), (0, 0));
     }
 }

@@ -1,8 +1,8 @@
 //! Accounting made durable before it is answered, and attempts written when there is time.
 //!
-//! `spill` says which way a record goes. Straight: into a bounded `queue`, whose `lane` gives
-//! whatever has come, at most `accounting.batch_max`, to the `writer`, which commits it as one
-//! transaction. A conflict with another writer is tried again; a value that the store refuses is
+//! `spill` says which way a record goes. Straight: into a bounded `queue`, in which sources take
+//! turns, and whose `lane` gives whatever has come, at most `accounting.batch_max`, to the
+//! `writer`, which commits it as one transaction. A conflict with another writer is tried again; a value that the store refuses is
 //! found by halving the batch and goes to `quarantine`; `reboots` have a lane of their own, since
 //! an Accounting-On may close many sessions. Only then each worker is told (`answers`).
 //!
@@ -29,6 +29,7 @@ mod status;
 mod survey;
 mod writer;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -64,6 +65,8 @@ pub struct Ticket(pub u64);
 #[derive(Clone, Debug)]
 pub struct Record {
     pub event: Event,
+    /// Who sent it: sources take turns.
+    pub source: IpAddr,
     pub worker: usize,
     pub ticket: Ticket,
 }
@@ -80,6 +83,7 @@ pub enum Outcome {
 /// Why a record is dropped, and counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
+    /// No room, or none for one that has three quarters of it already.
     Full,
     /// Many are waiting, and one that says the same among them.
     Repeated,
@@ -176,7 +180,7 @@ impl Journal {
             .map_err(|error| Failure::io(config.directory.display(), &error))?;
         counters.torn.add(opened.torn);
         let state = Arc::new(state);
-        let waiting = Waiting::new(config.queue_max / 2);
+        let waiting = Waiting::new(config.queue_max);
         let answers =
             Answers { completions, counters: counters.clone(), online: online.clone(), waiting };
         let answers = Arc::new(answers);

@@ -67,16 +67,20 @@ impl Spill {
 
     /// Takes a record the way that all go now.
     pub fn take(&self, record: Record) -> Result<(), Refused> {
-        if !self.answers.waiting.add(&record.event) {
-            self.answers.counters.repeated.add(1);
-            return Err(Refused::Repeated);
+        if let Err(refused) = self.answers.waiting.add(&record.event, record.source) {
+            let counters = &self.answers.counters;
+            match refused {
+                Refused::Repeated => counters.repeated.add(1),
+                Refused::Full => counters.queue_full.add(1),
+            }
+            return Err(refused);
         }
         let record = {
             let way = self.way.read();
             if *way == Way::Spill {
                 return self.append_bounded(record);
             }
-            match self.lane(&record.event).push(record) {
+            match self.lane(&record.event).push(record.source, record) {
                 Ok(()) => return Ok(()),
                 Err(record) => record,
             }
@@ -95,11 +99,14 @@ impl Spill {
     }
 
     fn append_bounded(&self, record: Record) -> Result<(), Refused> {
-        if self.state.pending.load(Ordering::Relaxed) >= self.pending_max {
+        let full = self.state.pending.load(Ordering::Relaxed) >= self.pending_max;
+        let refused = if full { Err(record) } else { self.append(record) };
+        refused.map_err(|record| {
+            // It waits for nothing: its repetition is news.
+            self.answers.waiting.remove(&[record]);
             self.answers.counters.queue_full.add(1);
-            return Err(Refused::Full);
-        }
-        self.append(record).map_err(|_| Refused::Full)
+            Refused::Full
+        })
     }
 
     fn append(&self, record: Record) -> Result<(), Record> {

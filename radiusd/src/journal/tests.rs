@@ -110,7 +110,8 @@ impl Rig {
 
     fn append(&self, number: u64) {
         self.state.pending.fetch_add(1, Ordering::Relaxed);
-        let record = Record { event: start(number), worker: 0, ticket: Ticket(number) };
+        let source = [127, 0, 0, 1].into();
+        let record = Record { event: start(number), source, worker: 0, ticket: Ticket(number) };
         self.orders.send(Order::Append(record)).unwrap();
     }
 
@@ -363,7 +364,8 @@ fn who_turns_the_way_takes_along_what_waits() {
     let (state, orders) = (rig.state.clone(), rig.orders.clone());
     let spill = Spill::new(lanes.clone(), state, orders, Arc::new(answers), 1_000);
     let take = |number: u64| {
-        let record = Record { event: start(number), worker: 0, ticket: Ticket(number) };
+        let source = [127, 0, 0, 1].into();
+        let record = Record { event: start(number), source, worker: 0, ticket: Ticket(number) };
         spill.take(record).unwrap();
     };
     (0..20).for_each(take);
@@ -383,6 +385,14 @@ fn who_turns_the_way_takes_along_what_waits() {
         assert!(of.is_sorted(), "{read:?}");
     }
     assert_eq!(read.len(), 30);
+    // What finds no room waits for nothing: its repetition is no repetition.
+    rig.state.pending.store(1_000, Ordering::Release);
+    let source = [127, 0, 0, 1].into();
+    let record =
+        |number| Record { event: start(number), source, worker: 0, ticket: Ticket(number) };
+    assert_eq!(spill.take(record(40)), Err(Refused::Full));
+    rig.state.pending.store(0, Ordering::Release);
+    assert_eq!(spill.answers.waiting.len(), 30);
     // The journal's end: what comes meanwhile waits in the lanes, then goes straight.
     spill.hand_over();
     take(30);

@@ -239,7 +239,8 @@ impl Desk {
                 if !self.park(exchange) {
                     return Some(self.silence(ticket, Outcome::SourceOverLimit));
                 }
-                if !self.shared.fetcher.ask(self.worker, ticket, what) {
+                let source = exchange.key.source.ip();
+                if !self.shared.fetcher.ask(source, self.worker, ticket, what) {
                     return Some(self.silence(ticket, Outcome::Overloaded));
                 }
                 self.waiting.insert(ticket, waiting);
@@ -292,7 +293,8 @@ impl Desk {
             return Some(self.acknowledge(exchange));
         };
         let ticket = journal::Ticket(exchange.ticket.to_bits());
-        let record = journal::Record { event, worker: self.worker, ticket };
+        let source = exchange.key.source.ip();
+        let record = journal::Record { event, source, worker: self.worker, ticket };
         if let Err(refused) = self.shared.journal.record(record) {
             let outcome = match refused {
                 journal::Refused::Full => Outcome::AccountingQueueFull,
