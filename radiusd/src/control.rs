@@ -200,6 +200,12 @@ impl Collector for Counted {
         for (name, help, value) in gauges(&self.0.journal.health()) {
             gauge(&mut encoder, &format!("journal_{name}"), help, value)?;
         }
+        gauge(
+            &mut encoder,
+            "usage_backfill_left",
+            "Sessions of before that are not counted yet, by radacctid",
+            self.0.backfill.left(),
+        )?;
         Ok(())
     }
 }

@@ -4,7 +4,8 @@
 //! away, `handover` has sockets outlive the process. A datagram comes in by `server`, which finds
 //! its NAS in `roster` and retransmissions in `duplicates`. `access` asks `policy` to
 //! decide, and `fetch` for what a decision lacks. `accounting` reads records, `journal` makes them
-//! durable. Where requests have to wait, sources take `turns`. `control` is what management may ask, `metrics` every counter.
+//! durable. Where requests have to wait, sources take `turns`. `usage` counts the sessions that were there before,
+//! `online` the open ones. `control` is what management may ask, `metrics` every counter.
 //!
 //! `config` says what may be set, `exit` how the process ends, `check_policy` which rows of a
 //! store are not what their author thought, `explain` a decision in words.
@@ -28,6 +29,7 @@ mod turns;
 
 pub mod accounting;
 pub mod journal;
+mod usage;
 
 mod control;
 mod metrics;

@@ -22,6 +22,7 @@ use crate::policy;
 use crate::reach::reach;
 use crate::roster::{LastKnown, Watch, WatchOptions};
 use crate::server::{self, Listen, Mailboxes, Message, Server, Shared};
+use crate::usage::{self, Backfill};
 
 /// How long the journal may take to write what is queued when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -128,6 +129,8 @@ pub(crate) async fn share(
         handle,
     )?;
     handle.spawn(online::Watch::new(store.clone(), Arc::clone(&online)).run());
+    let backfill = Arc::<Backfill>::default();
+    handle.spawn(usage::keep(store.clone(), config.accounting.usage, Arc::clone(&backfill)));
     let fetcher = Fetcher::start(
         handle.clone(),
         store.clone(),
@@ -142,6 +145,7 @@ pub(crate) async fn share(
         roster,
         online,
         journal: Arc::new(journal),
+        backfill,
         fetcher,
         metrics: Arc::new(Metrics::new(workers)),
         zone,

@@ -60,6 +60,9 @@ pub(crate) const OURS: &[&str] = &[
     "mgmt_nas_named",
 ];
 
+/// Ours too, and not needed for anything but usage.
+const USAGE: &[&str] = &["mgmt_usage", "mgmt_usage_state"];
+
 /// How a column keeps what it keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -129,7 +132,8 @@ statements! {
 
 impl Layout {
     pub(crate) async fn detect(engine: &Engine) -> Result<Layout, Error> {
-        let names: Vec<String> = THEIRS.iter().chain(OURS).map(|&name| name.to_owned()).collect();
+        let names: Vec<String> =
+            THEIRS.iter().chain(OURS).chain(USAGE).map(|&name| name.to_owned()).collect();
         let postgres = matches!(engine, Engine::Postgres(_));
         let mut layout = Layout { postgres, ..Layout::default() };
         let columns = engine.fetch(&COLUMNS, values![names], |row| {
@@ -211,9 +215,22 @@ impl Layout {
 
     /// Our tables that are missing or may not be used.
     pub(crate) fn lacking_ours(&self) -> Vec<&'static str> {
-        let usable = Rights { select: true, insert: true, update: true, delete: true };
-        let lacks = |name: &&str| self.rights(name) != usable;
-        OURS.iter().copied().filter(|name| *name != "mgmt_migrations").filter(lacks).collect()
+        let needed = OURS.iter().copied().filter(|name| *name != "mgmt_migrations");
+        needed.filter(|name| !self.may_use(name)).collect()
+    }
+
+    /// Usage can be kept.
+    pub(crate) fn keeps_usage(&self) -> bool {
+        self.ours() && self.lacking_usage().is_empty()
+    }
+
+    pub(crate) fn lacking_usage(&self) -> Vec<&'static str> {
+        USAGE.iter().copied().filter(|name| !self.may_use(name)).collect()
+    }
+
+    fn may_use(&self, table: &str) -> bool {
+        let all = Rights { select: true, insert: true, update: true, delete: true };
+        self.rights(table) == all
     }
 
     /// The column where it exists, else NULL.

@@ -6,7 +6,8 @@
 //!
 //! What decides a packet is read by `policy` (rows of users and groups), `nas` and `counters`,
 //! and `changes` tells when any program altered it. What packets leave behind is written by
-//! `sessions` (radacct) and `attempts` (radpostauth and the reasons). People edit `users`,
+//! `sessions` (radacct), with it `usage` (sums by user and hour), and `attempts` (radpostauth and
+//! the reasons). People edit `users`,
 //! `groups` and `nas`: one function is one transaction.
 
 mod additions;
@@ -23,6 +24,7 @@ mod policy;
 mod rows;
 mod sessions;
 mod store;
+mod usage;
 mod users;
 
 pub use attempts::{Attempt, Bounds, LastAccept, Purged, Trace};
@@ -35,6 +37,7 @@ pub use sessions::{
     Ask, Incarnation, Known, Reboot, Reuse, Session, Step, ToClose, Writes, Written,
 };
 pub use store::{Options, Report, Status, Store};
+pub use usage::{Amount, By, Compared, Difference, Filled, Total, Usage, UsageFilter, usage_of};
 pub use users::{Membership, User};
 
 /// Every statement that a store of this engine may be sent.
@@ -60,6 +63,7 @@ fn statements<'k>(
         sessions::statements(),
         sessions::more_statements(),
         store::statements(),
+        usage::all_statements(),
         users::statements(),
     ];
     let fixed = fixed.into_iter().flatten().filter(|(name, _)| match engine {
@@ -72,6 +76,7 @@ fn statements<'k>(
         .chain(known.nas.built())
         .chain(known.counters.built())
         .chain(known.sessions.built())
+        .chain(known.usage.built())
         .chain(known.attempts.built())
         .collect()
 }

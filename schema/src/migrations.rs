@@ -30,8 +30,12 @@ macro_rules! migration {
 /// FreeRADIUS's tables first; only on a store that has none of them.
 const RADIUS: Migration = migration!(1, "0001_radius");
 
-const OURS: &[Migration] =
-    &[migration!(2, "0002_attempts"), migration!(3, "0003_sessions"), migration!(4, "0004_nas")];
+const OURS: &[Migration] = &[
+    migration!(2, "0002_attempts"),
+    migration!(3, "0003_sessions"),
+    migration!(4, "0004_nas"),
+    migration!(5, "0005_usage"),
+];
 
 statements! {
     HISTORY = each(
@@ -289,7 +293,7 @@ pub(crate) async fn grants(engine: &Engine, layout: &Layout) -> Result<String, E
                          radpostauth_id_seq, nas_id_seq, radippool_id_seq";
         text.push_str(&format!("GRANT USAGE, SELECT ON SEQUENCE {sequences} TO {role};\n"));
     }
-    if !layout.ours() || !layout.has("mgmt_migrations") {
+    if !layout.keeps_usage() || !layout.has("mgmt_migrations") {
         text.push_str(&format!("GRANT USAGE ON SCHEMA mgmt TO {role};\n"));
         text.push_str(&format!(
             "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA mgmt TO {role};\n"

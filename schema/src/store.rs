@@ -11,7 +11,7 @@ use crate::changes::Subscribers;
 use crate::engine::{Engine, Tx, both, each, postgres, sqlite, statements};
 use crate::layout::Layout;
 use crate::migrations::{self, History, Lock};
-use crate::{Error, attempts, counters, nas, policy, sessions};
+use crate::{Error, attempts, counters, nas, policy, sessions, usage};
 
 /// How to reach a store.
 #[derive(Clone, Debug)]
@@ -90,6 +90,7 @@ pub(crate) struct Inner {
     options: Options,
     pub subscribers: Subscribers,
     pub traces: attempts::Pruning,
+    usage: usage::Keeper,
     /// Until then every call is [`Error::Away`].
     opened: OnceLock<Opened>,
 }
@@ -107,6 +108,7 @@ pub(crate) struct Known {
     pub nas: nas::Texts,
     pub counters: counters::Texts,
     pub sessions: sessions::Texts,
+    pub usage: usage::Texts,
     pub attempts: attempts::Texts,
 }
 
@@ -131,6 +133,7 @@ impl Store {
             options: options.clone(),
             subscribers: Subscribers::default(),
             traces: attempts::Pruning::default(),
+            usage: usage::Keeper::new(options.timezone.clone()),
             opened: OnceLock::new(),
         };
         Ok(Store { inner: Arc::new(inner) })
@@ -229,6 +232,10 @@ impl Store {
         if !tables.is_empty() {
             lacking.push(format!("no use of {}", tables.join(", ")));
         }
+        let tables = known.layout.lacking_usage();
+        if !tables.is_empty() {
+            lacking.push(format!("no use of {}: usage is not kept", tables.join(", ")));
+        }
         let triggers = additions::missing_triggers(engine).await?;
         let indexes = additions::missing_indexes(engine, &known.layout).await?;
         lacking.extend(triggers.iter().map(|addition| format!("no {}", addition.name)));
@@ -289,6 +296,10 @@ impl Store {
 
     pub(crate) fn layout(&self) -> Result<Layout, Error> {
         Ok(self.known()?.layout.clone())
+    }
+
+    pub(crate) fn keeper(&self) -> &usage::Keeper {
+        &self.inner.usage
     }
 
     pub(crate) fn timezone(&self) -> &TimeZone {
@@ -381,6 +392,7 @@ impl Known {
             nas: nas::Texts::of(&layout),
             counters: counters::Texts::of(&layout),
             sessions: sessions::Texts::of(&layout),
+            usage: usage::Texts::of(&layout),
             attempts: attempts::Texts::of(&layout),
             layout,
         })

@@ -9,4 +9,5 @@ mod policy;
 mod postgres;
 mod rights;
 mod sessions;
+mod usage;
 mod users;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
 use proptest::prelude::*;
-use schema::{Ask, Incarnation, Known, Reboot, Reuse, Session, Step, Writes};
+use schema::{Amount, Ask, Incarnation, Known, Reboot, Reuse, Session, Step, Writes, usage_of};
 
 use super::*;
 
@@ -19,6 +20,8 @@ struct Table {
     reuses: Vec<Reuse>,
     reboots: Vec<Reboot>,
     last: i64,
+    /// By user, NAS and Called-Station-Id, whatever the hour.
+    usage: BTreeMap<[String; 3], Amount>,
 }
 
 impl Table {
@@ -82,6 +85,9 @@ impl Table {
     }
 
     fn apply(&mut self, writes: Writes) {
+        for row in &writes.rows {
+            self.count(row);
+        }
         let (updates, inserts): (Vec<_>, Vec<_>) =
             writes.rows.into_iter().partition(|row| row.radacctid.is_some());
         for row in updates {
@@ -101,6 +107,31 @@ impl Table {
             };
         }
         self.reuses.extend(writes.reuses);
+    }
+
+    /// As a store counts, which knows what each row held.
+    fn count(&mut self, row: &Session) {
+        let held = row.radacctid.and_then(|id| self.rows.get(&id));
+        for usage in usage_of(&TimeZone::UTC, held, row) {
+            let whose = [usage.username, usage.nasipaddress, usage.calledstationid];
+            *self.usage.entry(whose).or_default() += usage.amount;
+        }
+    }
+
+    /// What all rows hold.
+    fn held(&self) -> BTreeMap<[String; 3], Amount> {
+        let mut held = BTreeMap::<_, Amount>::new();
+        for row in self.rows.values() {
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            let whose = [text(&row.username), row.nasipaddress.clone(), text(&row.calledstationid)];
+            *held.entry(whose).or_default() += Amount {
+                input_octets: row.acctinputoctets.unwrap(),
+                output_octets: row.acctoutputoctets.unwrap(),
+                session_seconds: row.acctsessiontime.unwrap_or(0),
+                sessions: 1,
+            };
+        }
+        held
     }
 
     fn reboot(&mut self, reboot: Reboot) {
@@ -164,6 +195,9 @@ fn play(inputs: &[(Input, bool)]) -> Table {
     if !batch.is_empty() {
         table.write(&batch);
     }
+    let mut usage = table.usage.clone();
+    usage.retain(|_, amount| *amount != Amount::default());
+    assert_eq!(usage, table.held(), "usage is what the rows say");
     table
 }
 

@@ -19,6 +19,7 @@ mod pairs;
 mod place;
 mod rows;
 mod serve;
+mod usage;
 mod user;
 
 use std::io::Write;
@@ -70,6 +71,9 @@ enum Command {
     /// Accounting records that wait on disk for the store
     #[command(subcommand)]
     Journal(journal::Command),
+    /// What was used by user, NAS, Called-Station-Id and hour
+    #[command(subcommand)]
+    Usage(usage::Command),
 }
 
 /// Reads the arguments, does what they ask for, and says how it went.
@@ -96,6 +100,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Group(command) => command.run(&place),
         Command::Nas(command) => command.run(&place),
         Command::Journal(command) => command.run(&place),
+        Command::Usage(command) => command.run(&place),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -114,6 +114,8 @@ pub struct Accounting {
     pub spill_after: Duration,
     /// What lies in `journal/` at most; records above it stay unanswered and are counted.
     pub journal_max_bytes: usize,
+    /// Usage is kept from the first start on; a store that has begun to goes on in any case.
+    pub usage: bool,
 }
 
 /// What is kept of each authentication.
@@ -178,6 +180,7 @@ impl Default for Config {
                 queue_max: 50_000,
                 spill_after: Duration::from_secs(1),
                 journal_max_bytes: 1 << 30,
+                usage: true,
             },
             attempts: Attempts {
                 rate_max: 2_000,

@@ -147,6 +147,7 @@ fn accounting(section: &mut Section<'_>, default: Accounting) -> Accounting {
             1 << 16..=1 << 44,
             default.journal_max_bytes,
         ),
+        usage: section.get("usage", default.usage),
     }
 }
 

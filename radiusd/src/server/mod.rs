@@ -33,6 +33,7 @@ use crate::journal::{self, Journal};
 use crate::metrics::Metrics;
 use crate::online::Online;
 use crate::roster::Roster;
+use crate::usage::Backfill;
 
 /// What a worker is told.
 pub enum Message {
@@ -50,6 +51,7 @@ pub struct Shared {
     pub roster: Arc<Roster>,
     pub online: Arc<Online>,
     pub journal: Arc<Journal>,
+    pub backfill: Arc<Backfill>,
     pub fetcher: Fetcher,
     pub metrics: Arc<Metrics>,
     pub zone: TimeZone,

@@ -17,4 +17,5 @@ mod online;
 mod outage;
 mod restart;
 mod sequences;
+mod usage;
 mod wire;

@@ -16,6 +16,7 @@ use crate::harness::postgres::{self, Cluster};
 use crate::harness::scratch::{self, Process, until};
 use crate::harness::site::{Engine, Site, ZONE};
 use crate::harness::sql::Sql;
+use crate::usage;
 
 const STEPS: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -129,8 +130,9 @@ fn reporting(to: SocketAddr, sessions: usize, amid: impl FnOnce(&Traffic)) {
     assert_eq!(traffic.answered(), sessions * STEPS);
 }
 
-/// Each session once, closed, with its last numbers.
-fn all_there(sql: &mut Sql, sessions: usize) {
+/// Each session once, closed, with its last numbers, and its usage counted once.
+fn all_there(sql: &mut Sql, sessions: usize, directory: &Path) {
+    usage::is_exact(directory);
     let rows = sql.rows(
         "SELECT acctsessionid, count(*), count(acctstoptime), sum(acctsessiontime), \
          sum(acctinputoctets), sum(acctoutputoctets) FROM radacct GROUP BY 1",
@@ -228,7 +230,7 @@ fn a_store_stopped_amid_accounting_costs_no_record() {
     assert!(daemon.metric("radiusd_journal_journalled_total") > 1_000.0);
     assert!(daemon.metric("radiusd_journal_replayed_total") > 1_000.0);
     assert_eq!(daemon.metric("radiusd_journal_not_stored_total"), 0.0);
-    all_there(&mut outage.sql(), 2_000);
+    all_there(&mut outage.sql(), 2_000, &outage.directory);
     // The way is straight again.
     let before = daemon.metric("radiusd_journal_journalled_total");
     assert!(daemon.accounting_nas().ask(&event(9_999, 0)).is_some());
@@ -266,7 +268,7 @@ fn killed_in_the_outage_and_in_the_replay_no_record_is_lost_or_doubled() {
         let daemon = outage.start();
         traffic.reach(4_000);
         daemon.until_journal_is_empty();
-        all_there(&mut outage.sql(), 1_000);
+        all_there(&mut outage.sql(), 1_000, &outage.directory);
     });
 }
 
@@ -293,7 +295,7 @@ fn a_stop_while_the_store_hangs_keeps_what_is_under_way() {
     sql.rows("COMMIT");
     let (code, out, error) = outage.journal(&["replay"]);
     assert_eq!((code, out.trim()), (0, "1 records are in the store"), "{error}");
-    all_there(&mut sql, 1);
+    all_there(&mut sql, 1, &outage.directory);
     let (_, out, _) = outage.journal(&["status"]);
     assert!(out.starts_with("0 records"), "{out}");
 }
@@ -327,7 +329,7 @@ fn a_store_that_hangs_delays_neither_accounting_nor_logins() {
     assert_eq!(daemon.metric("radiusd_journal_records"), 50.0);
     sql.rows("COMMIT");
     daemon.until_journal_is_empty();
-    all_there(&mut sql, 50);
+    all_there(&mut sql, 50, &outage.directory);
 }
 
 /// Another program holds the file for longer than anybody waits.
@@ -343,7 +345,7 @@ fn a_locked_sqlite_file_costs_no_record() {
     });
     daemon.until_journal_is_empty();
     assert!(daemon.metric("radiusd_journal_journalled_total") > 500.0);
-    all_there(&mut site.sql, 1_000);
+    all_there(&mut site.sql, 1_000, &site.directory);
 }
 
 /// No file may grow, as on a full disk: what the store can't take goes to the journal, whose
@@ -361,7 +363,7 @@ fn a_sqlite_store_that_can_not_grow_costs_no_record() {
     daemon.kill();
     let daemon = site.start();
     daemon.until_journal_is_empty();
-    all_there(&mut site.sql, 1_000);
+    all_there(&mut site.sql, 1_000, &site.directory);
 }
 
 /// What earlier runs have left, a segment each, is long in coming to the store: new records go
@@ -396,7 +398,7 @@ fn new_records_do_not_wait_for_what_an_outage_left() {
     assert_eq!(daemon.metric("radiusd_journal_records"), 2.0);
     sql.rows("COMMIT");
     daemon.until_journal_is_empty();
-    all_there(&mut sql, 3);
+    all_there(&mut sql, 3, &outage.directory);
 }
 
 /// The journal's limit is reached: unanswered and counted, until there is room again.
@@ -416,7 +418,7 @@ fn a_full_journal_leaves_records_unanswered() {
     assert!(health.contains("takes no records: full"), "{health}");
     outage.back();
     daemon.until_journal_is_empty();
-    all_there(&mut outage.sql(), answered + 1);
+    all_there(&mut outage.sql(), answered + 1, &outage.directory);
     assert!(nas.ask(&event(answered + 1, 3)).is_some());
     let (_, health) = daemon.get("/health/ready").expect("health");
     assert!(!health.contains("takes no records"), "{health}");
@@ -441,7 +443,7 @@ fn a_write_that_fails_is_made_good_in_a_new_segment() {
     assert_eq!(status["records"], 300);
     outage.back();
     daemon.until_journal_is_empty();
-    all_there(&mut outage.sql(), 300);
+    all_there(&mut outage.sql(), 300, &outage.directory);
 }
 
 /// What the start makes of damage: all that can be read is replayed, the rest is shown.
@@ -513,7 +515,7 @@ fn a_journal_that_can_not_be_written_is_tried_again() {
     assert!(nas.ask(&event(0, 3)).is_some());
     outage.back();
     daemon.until_journal_is_empty();
-    all_there(&mut outage.sql(), 1);
+    all_there(&mut outage.sql(), 1, &outage.directory);
 }
 
 /// Set aside, shown, tried again by hand, and in the store once it takes them.
@@ -542,7 +544,7 @@ fn what_the_store_refuses_can_be_tried_again() {
     assert_eq!(out, "0 records are in the store, 1 are still refused\n");
     site.sql.rows("ALTER TABLE radacct DROP CONSTRAINT odd");
     assert_eq!(retry().1, "1 records are in the store, 0 are still refused\n");
-    all_there(&mut site.sql, 10);
+    all_there(&mut site.sql, 10, &site.directory);
     let (_, out, _) = journal(&site.directory, &["status"]);
     assert!(out.contains("\n0 records that the store refuses"), "{out}");
 }
@@ -565,7 +567,7 @@ fn a_record_that_fails_for_no_known_reason_does_not_block_the_others() {
     }
     daemon.until_journal_is_empty();
     assert_eq!(daemon.metric("radiusd_journal_quarantine_records"), 1.0);
-    all_there(&mut site.sql, 4);
+    all_there(&mut site.sql, 4, &site.directory);
     let (_, out, _) = journal(&site.directory, &["quarantine", "list"]);
     assert!(out.contains("XX000") && out.contains("user7"), "{out}");
 }

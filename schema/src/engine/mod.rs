@@ -42,6 +42,19 @@ impl Engine {
         Ok(self.fetch(sql, values, map).await?.into_iter().next())
     }
 
+    /// One statement that reads a whole table.
+    pub(crate) async fn fetch_slowly<T: Send + 'static>(
+        &self,
+        sql: &Sql,
+        values: Vec<Value>,
+        map: impl Fn(&Row<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<Vec<T>, Error> {
+        match self {
+            Engine::Postgres(database) => database.session().await?.fetch(sql, &values, map).await,
+            Engine::Sqlite(database) => database.fetch(sql, values, map).await,
+        }
+    }
+
     pub(crate) async fn begin(&self) -> Result<Tx, Error> {
         Ok(match self {
             Engine::Postgres(database) => Tx::Postgres(database.begin().await?),
@@ -88,6 +101,27 @@ impl Tx {
         match self {
             Tx::Postgres(tx) => tx.execute(sql, &values).await,
             Tx::Sqlite(tx) => tx.execute(sql, values).await,
+        }
+    }
+
+    /// One statement for many rows, which it takes as arrays on PostgreSQL.
+    pub(crate) async fn execute_rows(
+        &mut self,
+        sql: &Sql,
+        rows: Vec<Vec<Value>>,
+    ) -> Result<(), Error> {
+        match self {
+            Tx::Postgres(tx) => tx.execute(sql, &Value::columns(rows)).await.map(drop),
+            Tx::Sqlite(tx) => tx.execute_each(sql, rows).await,
+        }
+    }
+
+    /// Keeps out all who have a lock on rows of `table`, or want one; on SQLite who writes is
+    /// alone anyway.
+    pub(crate) async fn lock_table(&mut self, table: &'static str) -> Result<(), Error> {
+        match self {
+            Tx::Postgres(tx) => tx.lock_table(table).await,
+            Tx::Sqlite(_) => Ok(()),
         }
     }
 

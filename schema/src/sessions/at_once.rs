@@ -2,7 +2,7 @@
 //! writes all or nothing.
 //!
 //! A row is written only in the version that was read (its xmin), and a batch only if its NASes
-//! have no reboot that was not read. Where that fails, another writer was at the same sessions,
+//! have no reboot that was not read and its usage is counted as it was when last asked. Where that fails, another writer was at the same sessions,
 //! and `write` takes locks. So it does for what needs an order among its statements: sessions
 //! that change their id.
 
@@ -15,6 +15,7 @@ use crate::engine::postgres::{Arguments, Database};
 use crate::engine::{Row, Sql, Value, values};
 use crate::layout::Layout;
 use crate::migrations::now_ms;
+use crate::usage::{Counted, Keeper, Part};
 
 /// Division by zero: what `write` ends with when it must not be.
 const OUTDATED: &str = "22012";
@@ -23,6 +24,13 @@ pub(super) struct AtOnce {
     read: Sql,
     write: Sql,
     ours: bool,
+}
+
+/// The versions of the rows that were read, and what they held, by radacctid.
+#[derive(Default)]
+struct Versions {
+    all: HashMap<i64, Version>,
+    counted: HashMap<i64, Counted<'static>>,
 }
 
 /// The version of a row that was read, and what it looked like.
@@ -35,7 +43,7 @@ impl AtOnce {
     /// Only where a session can't be twice.
     pub(super) fn of(layout: &Layout, select: &str, places: &[Place]) -> Option<AtOnce> {
         let ours = layout.ours();
-        let (read, write) = (read(select, ours), write(places, ours));
+        let (read, write) = (read(select, ours), write(places, ours, layout.keeps_usage()));
         (layout.postgres && layout.unique_session).then(|| AtOnce {
             read: Sql::built(read),
             write: Sql::built(write),
@@ -53,8 +61,13 @@ impl AtOnce {
         database: &Database,
         texts: &Texts,
         ask: &Ask,
+        keeper: &Keeper,
         fold: &mut (impl FnMut(Known) -> Step + Send),
     ) -> Result<Option<Written>, Error> {
+        let state = keeper.remembered();
+        if texts.usage && state.is_none() {
+            return Ok(None);
+        }
         let (known, versions) = self.read(database, texts, ask).await?;
         let reboots = known.reboots.len();
         let writes = match fold(known) {
@@ -64,8 +77,21 @@ impl AtOnce {
         if writes == Writes::default() {
             return Ok(Some(Written::default()));
         }
-        let batch = Batch::of(&writes, &versions, texts);
-        let build = || self.arguments(&batch, texts, ask, reboots);
+        let batch = Batch::of(&writes, &versions.all, texts);
+        let rows = writes.rows.iter();
+        let usage = match state.filter(|_| texts.usage) {
+            Some(state) => {
+                Some((state, keeper.changes(state, texts.counted, &versions.counted, rows)?))
+            }
+            None => None,
+        };
+        let build = || {
+            let mut arguments = self.arguments(&batch, texts, ask, reboots)?;
+            if let Some((state, changes)) = &usage {
+                Part::arguments(&mut arguments, changes, *state, batch.oldest() <= state.upto)?;
+            }
+            Ok(arguments)
+        };
         match database.fetch_built(&self.write, build, |_| Ok(())).await {
             Ok(_) => {
                 let updated = batch.narrow.len() + batch.whole.len();
@@ -81,7 +107,7 @@ impl AtOnce {
         database: &Database,
         texts: &Texts,
         ask: &Ask,
-    ) -> Result<(Known, HashMap<i64, Version>), Error> {
+    ) -> Result<(Known, Versions), Error> {
         let build = || {
             let mut arguments = Arguments::default();
             arguments.texts(ask.ids.iter().map(|id| Some(id.as_str())))?;
@@ -93,12 +119,16 @@ impl AtOnce {
         };
         let found = database.fetch_built(&self.read, build, |row| Found::read(row, texts)).await?;
         let mut known = Known::default();
-        let mut versions = HashMap::with_capacity(found.len());
+        let mut versions = Versions::default();
         for found in found {
             match found {
                 Found::Session { session, xmin, marks } => {
                     let id = session.radacctid.unwrap_or_default();
-                    versions.insert(id, Version { xmin, digest: session.digest(texts) });
+                    versions.all.insert(id, Version { xmin, digest: session.digest(texts) });
+                    if texts.usage {
+                        let counted = texts.counted.counted(&session).into_owned();
+                        versions.counted.insert(id, counted);
+                    }
                     known.rows.push((*session, marks));
                 }
                 Found::Reboot(reboot) => known.reboots.push(reboot),
@@ -180,6 +210,12 @@ impl<'w> Batch<'w> {
         batch.marks.sort_unstable();
         batch
     }
+
+    /// The least radacctid among those that are changed.
+    fn oldest(&self) -> i64 {
+        let old = self.narrow.iter().chain(&self.whole);
+        old.filter_map(|(session, _)| session.radacctid).min().unwrap_or(i64::MAX)
+    }
 }
 
 enum Found {
@@ -225,7 +261,7 @@ fn read(select: &str, ours: bool) -> String {
 
 /// The clause that finds nothing is the one of `write::BESIDE`: it waits for a reboot that is
 /// being recorded, and holds the next one back.
-fn write(places: &[Place], ours: bool) -> String {
+fn write(places: &[Place], ours: bool, usage: bool) -> String {
     let mut number = 0;
     let mut parameter = |form: &str| {
         number += 1;
@@ -271,6 +307,11 @@ fn write(places: &[Place], ours: bool) -> String {
              AND at >= {since}) = {}",
             parameter("bigint")
         ));
+    }
+    if usage {
+        let Part { expression, condition } = Part::new(&mut parameter);
+        parts.push(expression);
+        right.push_str(&format!(" AND {condition}"));
     }
     format!(
         "WITH {} SELECT 1 / CASE WHEN {right} THEN 1 ELSE 0 END \

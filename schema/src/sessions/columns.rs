@@ -5,10 +5,10 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::Session;
 use super::at_once::AtOnce;
-use crate::Error;
 use crate::engine::postgres::Arguments;
 use crate::engine::{Row, Sql};
 use crate::layout::{Kind, Layout};
+use crate::{Error, usage};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Form {
@@ -83,6 +83,11 @@ pub(super) enum Cell<'s> {
 pub(crate) struct Texts {
     /// Whether marks, reboots and reuses can be kept.
     pub(super) ours: bool,
+    /// Usage is kept beside the rows.
+    pub(super) usage: bool,
+    pub(crate) counted: usage::Columns,
+    /// Rows by radacctid, in order.
+    pub(crate) to_count: Sql,
     pub(super) places: Vec<Place>,
     /// '' stands for none, by number among [`COLUMNS`].
     empty: [bool; COLUMNS.len()],
@@ -143,8 +148,15 @@ impl Texts {
         };
         let changes = [Change::Progress, Change::Ending, Change::Whole];
         let (to_close, closed_at) = closing(layout);
+        let to_count = format!(
+            "SELECT {select} FROM radacct a WHERE a.radacctid > $1 AND a.radacctid <= $2 \
+             ORDER BY a.radacctid LIMIT $3"
+        );
         Texts {
             ours,
+            usage: layout.keeps_usage(),
+            counted: usage::Columns::of(layout),
+            to_count: Sql::built(to_count),
             empty,
             lock: Sql::built(lock),
             find: Sql::built(by_id("= $1")),
@@ -170,6 +182,7 @@ impl Texts {
             ("SESSION_WHOLE", whole),
             ("SESSIONS_TO_CLOSE", to_close),
             ("SESSIONS_CLOSED_AT", closed_at),
+            ("SESSIONS_TO_COUNT", &self.to_count),
         ];
         let at_once = at_once.iter().flat_map(AtOnce::built);
         all.into_iter().chain(older.iter().map(|sql| ("SESSION_OLDER", sql))).chain(at_once)
@@ -186,7 +199,7 @@ impl Texts {
 
     /// The columns of an answer to one of the SELECTs above; what follows starts at
     /// [`Texts::WIDTH`].
-    pub(super) fn session(&self, row: &Row<'_>) -> Result<Session, Error> {
+    pub(crate) fn session(&self, row: &Row<'_>) -> Result<Session, Error> {
         let text = |index: usize| match self.empty[index] {
             true => row.text_or_empty(index + 1),
             false => row.text_or_null(index + 1),

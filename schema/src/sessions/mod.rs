@@ -4,7 +4,7 @@ mod at_once;
 mod columns;
 mod write;
 
-use crate::engine::{Engine, Tx, both, statements, values};
+use crate::engine::{Engine, both, statements, values};
 use crate::{Error, Store};
 
 pub(crate) use columns::Texts;
@@ -157,11 +157,12 @@ impl Store {
         let known = self.known()?;
         if let (Engine::Postgres(database), Some(at_once)) =
             (self.engine()?, &known.sessions.at_once)
-            && let Some(written) = at_once.write(database, &known.sessions, ask, &mut fold).await?
+            && let Some(written) =
+                at_once.write(database, &known.sessions, ask, self.keeper(), &mut fold).await?
         {
             return Ok(written);
         }
-        write::write(self.begin().await?, &known, ask, fold).await
+        write::write(self.begin().await?, &known, ask, self.keeper(), fold).await
     }
 
     /// Keeps the times at which NASes began or ended; nothing without our tables. When it
@@ -172,11 +173,8 @@ impl Store {
             return Ok(());
         }
         let mut tx = self.begin().await?;
-        if let Tx::Postgres(tx) = &mut tx {
-            // Waits for the writers that have read without it; on SQLite there is only one.
-            use sqlx::SqlSafeStr as _;
-            tx.script("LOCK TABLE mgmt_nas_reboots IN EXCLUSIVE MODE".into_sql_str()).await?;
-        }
+        // Waits for the writers that have read without it.
+        tx.lock_table("mgmt_nas_reboots").await?;
         for Reboot { nasipaddress, at, off, cause } in reboots {
             tx.execute(&REBOOT, values![nasipaddress, *at, *off, cause]).await?;
         }

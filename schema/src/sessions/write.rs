@@ -11,7 +11,8 @@ use crate::Error;
 use crate::engine::postgres::{self, Arguments};
 use crate::engine::{Row, Tx, both, each, sqlite, statements, values};
 use crate::migrations::now_ms;
-use crate::store;
+use crate::usage::{Counted, Keeper};
+use crate::{store, usage};
 
 statements! {
     /// Marks and reboots in one. The clause that finds nothing holds reboots back until we have
@@ -52,12 +53,14 @@ pub(super) async fn write(
     mut tx: Tx,
     known: &Arc<store::Known>,
     ask: &Ask,
+    keeper: &Keeper,
     mut fold: impl FnMut(Known) -> Step + Send,
 ) -> Result<Written, Error> {
     let texts = &known.sessions;
-    let mut digests = HashMap::with_capacity(ask.ids.len());
+    let state = if texts.usage { Some(keeper.read(&mut tx).await?) } else { None };
+    let mut held = Held::default();
     let found = read(&mut tx, known, ask).await?;
-    remember(&mut digests, texts, found.rows.iter().map(|(session, _)| session));
+    held.remember(texts, found.rows.iter().map(|(session, _)| session));
     let writes = match fold(found) {
         Step::Write(writes) => writes,
         Step::Older(wanted) => {
@@ -65,7 +68,7 @@ pub(super) async fn write(
             let mut found = read(&mut tx, known, ask).await?;
             found.older = older(&mut tx, known, &wanted).await?;
             found.older_are_known = true;
-            remember(&mut digests, texts, found.older.iter().map(|older| &older.session));
+            held.remember(texts, found.older.iter().map(|older| &older.session));
             match fold(found) {
                 Step::Write(writes) => writes,
                 Step::Older(_) => {
@@ -74,17 +77,36 @@ pub(super) async fn write(
             }
         }
     };
-    let written = put(&mut tx, known, &digests, writes).await?;
+    let mut rows = Vec::new();
+    if let Some(state) = state {
+        let changes = keeper.changes(state, texts.counted, &held.counted, writes.rows.iter())?;
+        rows = usage::rows(changes);
+    }
+    let written = put(&mut tx, known, &held.digests, writes).await?;
+    usage::add(&mut tx, rows).await?;
     tx.commit().await?;
     Ok(written)
 }
 
+/// What the rows that were read held, by radacctid.
+#[derive(Default)]
+struct Held {
+    digests: Digests,
+    counted: HashMap<i64, Counted<'static>>,
+}
+
 type Digests = HashMap<i64, Digest>;
 
-fn remember<'s>(digests: &mut Digests, texts: &Texts, sessions: impl Iterator<Item = &'s Session>) {
-    let each =
-        sessions.map(|session| (session.radacctid.unwrap_or_default(), session.digest(texts)));
-    digests.extend(each);
+impl Held {
+    fn remember<'s>(&mut self, texts: &Texts, sessions: impl Iterator<Item = &'s Session>) {
+        for session in sessions {
+            let id = session.radacctid.unwrap_or_default();
+            self.digests.insert(id, session.digest(texts));
+            if texts.usage {
+                self.counted.insert(id, texts.counted.counted(session).into_owned());
+            }
+        }
+    }
 }
 
 async fn read(tx: &mut Tx, known: &Arc<store::Known>, ask: &Ask) -> Result<Known, Error> {

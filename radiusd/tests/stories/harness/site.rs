@@ -20,6 +20,7 @@ pub enum Engine {
 pub struct Site {
     pub engine: Engine,
     pub directory: PathBuf,
+    pub url: String,
     pub settings: Settings,
     /// Another program's session.
     pub sql: Sql,
@@ -50,7 +51,7 @@ impl Site {
             "INSERT INTO nas (nasname, shortname, secret) VALUES ('127.0.0.1', 'lab', '{SECRET}')"
         ));
         let settings = Settings::new(&directory, &url, ZONE);
-        Site { engine, directory, settings, sql }
+        Site { engine, directory, url, settings, sql }
     }
 
     pub fn start(&self) -> Daemon {

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use sqlx::{Arguments as _, ConnectOptions as _, SqlSafeStr as _, SqlStr};
 
-use self::pool::{ANSWER, Loan, Pool};
+use self::pool::{ANSWER, Loan, Pool, SLOW_ANSWER};
 use super::statement::{Row, Sql, Value, both};
 use crate::{Error, Options};
 
@@ -146,6 +146,11 @@ impl Tx {
         self.loan()?.script(text, ANSWER).await
     }
 
+    pub(super) async fn lock_table(&mut self, table: &str) -> Result<(), Error> {
+        let text = format!("LOCK TABLE {table} IN EXCLUSIVE MODE");
+        self.script(sqlx::AssertSqlSafe(text).into_sql_str()).await
+    }
+
     pub(super) async fn commit(mut self) -> Result<(), Error> {
         static COMMIT: Sql = both("COMMIT");
         self.loan()?.execute(&COMMIT, PgArguments::default()).await?;
@@ -179,9 +184,8 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Waits as long as an index may take.
     pub(crate) async fn script(&mut self, text: SqlStr) -> Result<(), Error> {
-        self.loan.script(text, Duration::from_secs(86_400)).await
+        self.loan.script(text, SLOW_ANSWER).await
     }
 
     pub(crate) async fn fetch<T>(
@@ -190,7 +194,7 @@ impl Session {
         values: &[Value],
         map: impl Fn(&Row<'_>) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
-        read(&self.loan.fetch(sql, arguments(values)?.0).await?, map)
+        read(&self.loan.fetch_slowly(sql, arguments(values)?.0).await?, map)
     }
 }
 

@@ -18,6 +18,8 @@ use crate::engine::Sql;
 const CONNECT: Duration = Duration::from_secs(4);
 /// How long an answer may be waited for before the connection counts as dead.
 pub(super) const ANSWER: Duration = Duration::from_secs(30);
+/// The same for what may take long: an index, a table read whole.
+pub(super) const SLOW_ANSWER: Duration = Duration::from_secs(86_400);
 /// A connection unused for longer is asked whether it still lives.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -101,8 +103,26 @@ impl Loan {
         sql: &Sql,
         arguments: PgArguments,
     ) -> Result<Vec<PgRow>, Error> {
+        self.fetch_within(ANSWER, sql, arguments).await
+    }
+
+    /// What reads a whole table.
+    pub(super) async fn fetch_slowly(
+        &mut self,
+        sql: &Sql,
+        arguments: PgArguments,
+    ) -> Result<Vec<PgRow>, Error> {
+        self.fetch_within(SLOW_ANSWER, sql, arguments).await
+    }
+
+    async fn fetch_within(
+        &mut self,
+        limit: Duration,
+        sql: &Sql,
+        arguments: PgArguments,
+    ) -> Result<Vec<PgRow>, Error> {
         let query = sqlx::query_with(sql.postgres(), arguments);
-        let answer = within(ANSWER, self.begin()?.fetch_all(query)).await?;
+        let answer = within(limit, self.begin()?.fetch_all(query)).await?;
         self.end(answer)
     }
 
