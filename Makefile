@@ -6,7 +6,7 @@
 
 # What the build needs of Debian, and what the tests need on top.
 BUILD = gcc libc6-dev make
-TESTS = $(BUILD) postgresql freeradius freeradius-postgresql freeradius-utils
+TESTS = $(BUILD) postgresql freeradius freeradius-postgresql freeradius-utils faketime
 
 # One secret for the machine itself, so that a newcomer has something to try.
 TRY = --data-dir var --set clients.localhost.address=127.0.0.1 --set clients.localhost.secret=testing123
@@ -38,8 +38,15 @@ fuzz:
 demo:
 	@echo "make demo has no content yet: it comes with the management module. make run starts the server."
 
+# How many seconds each kind of fault goes on, and all kinds mixed. A seed repeats a choice of faults.
+FAULT_SECONDS ?= 60
+FAULT_MIXED_SECONDS ?= 300
+FAULT_SEED ?=
+
 faults:
-	@echo "make faults has no content yet: it comes with the local journal. make test kills the server in mid-flight."
+	@.ci/packages $(TESTS)
+	FAULT_SECONDS=$(FAULT_SECONDS) FAULT_MIXED_SECONDS=$(FAULT_MIXED_SECONDS) FAULT_SEED=$(FAULT_SEED) \
+		cargo test --locked --package radiusd --test stories -- faults --nocapture --test-threads=1
 
 screenshots:
 	@echo "make screenshots has no content yet: it comes with the user interface."

@@ -14,6 +14,7 @@ use md5::{Digest, Md5};
 use schema::{Known, Reuse, Session, Step, Writes};
 
 use super::event::{Kind, SessionEvent};
+use super::newest::Position;
 use super::reboots::Reboots;
 use super::row::{Marks, REBOOTED};
 use super::state::State;
@@ -144,6 +145,12 @@ impl Incarnation {
         self.ended_at(reboots).is_none()
     }
 
+    /// The NAS rebooted after `event`, and this session began after that.
+    fn follows_reboot(&self, event: &SessionEvent, reboots: &Reboots) -> bool {
+        let reboot = reboots.closing(&event.texts.nas, Position::of(event));
+        reboot.is_some_and(|reboot| reboot.at <= self.state.start())
+    }
+
     /// By its NAS, or by a reboot of it.
     fn ended_at(&self, reboots: &Reboots) -> Option<i64> {
         let progress = &self.state.progress;
@@ -207,7 +214,13 @@ impl Sessions {
             // Only clocks have dated the current session so far, and never its beginning.
             _ if current.state.is_undated() => Place::Current,
             // Repeated, with nothing in between.
-            Kind::Start if current.is_open(reboots) && current.state.is_unused() => Place::Current,
+            Kind::Start
+                if current.is_open(reboots)
+                    && current.state.is_unused()
+                    && !current.follows_reboot(event, reboots) =>
+            {
+                Place::Current
+            }
             Kind::Start => Place::NewOlder,
             // Its session time is odd, or its clock: it comes from the current session's time.
             _ if event.time >= current.state.start() => Place::Current,

@@ -436,3 +436,18 @@ fn a_reboot_ends_what_came_before_it_and_nothing_after() {
     assert_eq!((seen[1].0.acctstarttime, seen[1].0.acctstoptime), (Some(START + 1100), None));
     assert_eq!(seen[1].0.acctuniqueid, ID);
 }
+
+/// A NAS that repeats its Start does so before it reboots.
+#[test]
+fn a_start_from_before_a_reboot_is_a_session_of_its_own() {
+    let starts = [START, START + 1_000].map(|at| event(Kind::Start, at, Some(0)));
+    for order in [[0, 1], [1, 0]] {
+        let mut table = Table::default();
+        table.reboot(Reboot { nasipaddress: NAS.into(), at: START + 500, off: false, cause: None });
+        order.iter().for_each(|at| table.write(std::slice::from_ref(&starts[*at])));
+        let begun: Vec<_> = table.seen().iter().map(|(row, _)| row.acctstarttime).collect();
+        let mut begun: Vec<_> = begun.into_iter().flatten().collect();
+        begun.sort_unstable();
+        assert_eq!(begun, [START, START + 1_000], "{order:?}");
+    }
+}

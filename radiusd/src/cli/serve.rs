@@ -40,6 +40,9 @@ impl Serve {
 fn begin_logging(log: &Log) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(&log.level));
     let logging = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stdout);
+    // A line that can't be written would be told to standard error, which has its place on the same
+    // full disk, as a rule: that panics.
+    let logging = logging.log_internal_errors(false);
     // journald has times of its own.
     let journald = std::env::var_os("JOURNAL_STREAM").is_some();
     match log.format {

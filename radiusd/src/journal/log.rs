@@ -5,6 +5,7 @@
 //! replayed; it names only records whose fdatasync succeeded.
 
 use std::collections::BTreeMap;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::{fs, io};
@@ -314,8 +315,20 @@ impl<M: Medium> Log<M> {
             .map_err(|error| Failure::io("cannot start a thread", &error))
     }
 
+    /// Until it is told to stop. A panic costs what it met, no more: that is sent again.
     fn run(mut self, orders: &Receiver<Order>) {
         let mut records = Vec::new();
+        loop {
+            let serve = AssertUnwindSafe(|| self.serve(orders, &mut records));
+            if panic::catch_unwind(serve).is_ok() {
+                return;
+            }
+            self.abandon();
+            self.tell(&mut records, &[]);
+        }
+    }
+
+    fn serve(&mut self, orders: &Receiver<Order>, records: &mut Vec<Record>) {
         while let Ok(first) = orders.recv() {
             let (mut position, mut stopping) = (None, false);
             for order in std::iter::once(first).chain(orders.try_iter().take(GROUP_MAX)) {
@@ -323,13 +336,13 @@ impl<M: Medium> Log<M> {
                     Order::Append(record) => records.push(record),
                     Order::Replayed(at) => position = Some(at),
                     Order::Finished(segment, extent) => {
-                        self.commit(&mut records);
+                        self.commit(records);
                         self.finish(segment, extent);
                     }
                     Order::Stop => stopping = true,
                 }
             }
-            self.commit(&mut records);
+            self.commit(records);
             if let Some(position) = position {
                 self.keep(position);
             }
@@ -387,6 +400,13 @@ impl<M: Medium> Log<M> {
         } else {
             self.tell_trouble("full: accounting.journal_max_bytes");
         }
+        self.tell(records, &outcomes);
+    }
+
+    /// Those without an outcome are not stored.
+    fn tell(&self, records: &mut Vec<Record>, outcomes: &[Outcome]) {
+        let mut outcomes = outcomes.to_vec();
+        outcomes.resize(records.len(), Outcome::NotStored);
         self.answers.tell(records, &outcomes);
         self.state.pending.fetch_sub(records.len(), Ordering::Release);
         records.clear();

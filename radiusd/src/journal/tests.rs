@@ -28,6 +28,8 @@ pub fn start(number: u64) -> Event {
 
 /// What happens to the next append: well, or so many of its octets reach the file and it fails.
 type Fate = Option<usize>;
+/// It panics.
+const PANICS: usize = usize::MAX - 1;
 
 struct Disk {
     fates: Arc<parking_lot::Mutex<VecDeque<Fate>>>,
@@ -55,6 +57,7 @@ impl Sink for Bad {
         match self.fates.lock().pop_front().flatten() {
             None => self.sink.append(octets),
             Some(reached) => {
+                assert_ne!(reached, PANICS, "as a test wants it");
                 self.sink.append(&octets[..reached.min(octets.len())])?;
                 Err(io::Error::other("the disk has failed"))
             }
@@ -188,6 +191,17 @@ fn what_was_not_confirmed_is_neither_answered_nor_read() {
     assert_eq!(stored(&told), [0, 2]);
     assert_eq!(rig.read(), [0, 2]);
     assert_eq!(rig.counters.journal_failed.get(), 1);
+}
+
+#[test]
+fn a_panic_costs_what_it_met_and_ends_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let rig = Rig::open(&directory.path().join("journal"), LARGE);
+    rig.fates.lock().extend([None, Some(PANICS), None]);
+    let told = rig.append_each(0..4);
+    assert_eq!(told[1], (1, Outcome::NotStored));
+    assert_eq!(stored(&told), [0, 2, 3]);
+    assert_eq!(rig.read(), [0, 2, 3]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use crate::harness::ask::Ask;
 use crate::harness::daemon::{Daemon, Settings};
 use crate::harness::nas::SECRET;
-use crate::harness::postgres::Cluster;
+use crate::harness::postgres::{self, Cluster};
 use crate::harness::scratch::{self, until};
 use crate::harness::site::ZONE;
 use crate::harness::sql::Sql;
@@ -78,16 +78,8 @@ impl Outage {
     }
 
     fn signal(&self, server: &Child, signal: Signal) {
-        let parent = server.id();
-        let is_child = |pid: u32| {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            let after = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
-            after.split(' ').nth(1).and_then(|ppid| ppid.parse().ok()) == Some(parent)
-        };
-        let entries = fs::read_dir("/proc").expect("/proc").flatten();
-        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        for pid in pids.filter(|pid| *pid == parent || is_child(*pid)) {
-            kill(Pid::from_raw(pid as i32), signal).ok();
+        for pid in postgres::processes(server) {
+            kill(pid, signal).ok();
         }
     }
 }

@@ -9,6 +9,7 @@ mod access;
 mod accounting;
 mod away;
 mod differential;
+mod faults;
 mod floods;
 mod fuzz;
 mod handover;

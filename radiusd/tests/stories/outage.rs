@@ -446,6 +446,21 @@ fn a_write_that_fails_is_made_good_in_a_new_segment() {
     all_there(&mut outage.sql(), 300, &outage.directory);
 }
 
+/// The log's disk is full, and that of standard error: what can't be said is not said.
+#[test]
+fn a_log_that_can_not_be_written_costs_no_record() {
+    let mut outage = Outage::new();
+    std::os::unix::fs::symlink("/dev/full", outage.directory.join("log")).expect("a link");
+    let daemon = outage.start();
+    outage.away();
+    let mut nas = daemon.accounting_nas();
+    assert!((0..20).all(|session| nas.ask(&event(session, 3)).is_some()));
+    outage.back();
+    daemon.until_journal_is_empty();
+    assert!((20..40).all(|session| nas.ask(&event(session, 3)).is_some()));
+    all_there(&mut outage.sql(), 40);
+}
+
 /// What the start makes of damage: all that can be read is replayed, the rest is shown.
 #[test]
 fn damage_is_shown_and_costs_no_neighbour() {

@@ -1,6 +1,6 @@
 //! One transaction of many sessions: lock and read, fold, write.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use rusqlite::CachedStatement;
@@ -203,6 +203,9 @@ async fn older(
             .await?
         }
     };
+    // Several events of one session ask for it several times; only the first would have its marks.
+    let mut seen = HashSet::new();
+    found.retain(|older| seen.insert(older.session.radacctid));
     let ids = found.iter().map(|older| older.session.acctuniqueid.clone()).collect();
     let (mut marks, _) = beside(tx, known, ids, &Ask::default()).await?;
     for older in &mut found {

@@ -17,6 +17,8 @@ use super::scratch::{self, Process, until};
 /// The binary that is tested.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_radiusd");
 
+const LOG_MAX: u64 = 1 << 26;
+
 /// A configuration file in the making: key, and value as TOML writes it.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -129,7 +131,12 @@ impl Daemon {
     }
 
     pub fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
+        let mut octets = Vec::new();
+        if let Ok(file) = fs::File::open(&self.log) {
+            // One that is no file may have no end.
+            file.take(LOG_MAX).read_to_end(&mut octets).ok();
+        }
+        String::from_utf8_lossy(&octets).into_owned()
     }
 
     /// Status and body of an HTTP resource of the management listener.
@@ -174,6 +181,10 @@ impl Daemon {
         let status = status.expect("the daemon's status");
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
         line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number of KiB")
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn is_running(&mut self) -> bool {

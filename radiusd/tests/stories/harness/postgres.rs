@@ -120,6 +120,20 @@ pub fn end(mut server: Child) {
     server.wait().expect("PostgreSQL");
 }
 
+/// Every process that serves, the first one first.
+pub fn processes(server: &Child) -> Vec<Pid> {
+    let parent = server.id();
+    let is_child = |pid: u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let after = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+        after.split(' ').nth(1).and_then(|ppid| ppid.parse().ok()) == Some(parent)
+    };
+    let entries = fs::read_dir("/proc").expect("/proc").flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let children = pids.filter(|pid| is_child(*pid));
+    std::iter::once(parent).chain(children).map(|pid| Pid::from_raw(pid as i32)).collect()
+}
+
 fn path(path: &Path) -> &str {
     path.to_str().expect("a path of text")
 }

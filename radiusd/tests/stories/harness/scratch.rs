@@ -33,9 +33,16 @@ fn sweep() {
         let name = entry.file_name().into_string().unwrap_or_default();
         let Some(pid) = name.strip_prefix("radiusd-tests-") else { continue };
         if !Path::new("/proc").join(pid).exists() {
+            mounted_in(&entry.path()).iter().for_each(|directory| super::disk::unmount(directory));
             fs::remove_dir_all(entry.path()).ok();
         }
     }
+}
+
+fn mounted_in(directory: &Path) -> Vec<PathBuf> {
+    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let places = mounts.lines().filter_map(|line| line.split(' ').nth(1)).map(PathBuf::from);
+    places.filter(|place| place.starts_with(directory)).collect()
 }
 
 /// A port that nothing uses, neither by UDP nor by TCP, and that is given out once.
