@@ -1,4 +1,5 @@
 //! Usage beside radacct: equal to it at every moment, whoever writes, whatever was there before.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -92,7 +92,8 @@ impl Command {
 impl Show {
     fn run(self, desk: &Desk) -> Result<(), Failure> {
         let now = Timestamp::now();
-        let month_ago = now.to_zoned(desk.zone.clone()).saturating_sub(30.days()).timestamp();
+        let month_ago =
+            now.to_zoned_datetime(desk.zone.clone()).saturating_sub(30.days()).timestamp();
         let time = |text: &Option<String>, default: Timestamp| match text {
             Some(text) => time(text, &desk.zone),
             None => Ok(default),
@@ -141,7 +142,7 @@ fn spans(hours: Vec<Total>, by: Sum, zone: &TimeZone) -> Vec<Total> {
     let mut spans: Vec<Total> = Vec::new();
     for Total { key, amount } in hours {
         let hour = key.parse().ok().and_then(|second| Timestamp::from_second(second).ok());
-        let hour = hour.unwrap_or(Timestamp::MIN).to_zoned(zone.clone());
+        let hour = hour.unwrap_or(Timestamp::MIN).to_zoned_datetime(zone.clone());
         let key = hour.strftime(form).to_string();
         match spans.last_mut().filter(|last| last.key == key) {
             Some(last) => last.amount += amount,
@@ -152,7 +153,7 @@ fn spans(hours: Vec<Total>, by: Sum, zone: &TimeZone) -> Vec<Total> {
 }
 
 fn time(text: &str, zone: &TimeZone) -> Result<Timestamp, Failure> {
-    let day = || text.parse::<Date>().ok()?.to_zoned(zone.clone()).ok();
+    let day = || text.parse::<Date>().ok()?.to_zoned_datetime(zone.clone()).ok();
     let time = text.parse::<Timestamp>().ok().or_else(|| Some(day()?.timestamp()));
     time.ok_or_else(|| {
         let expected = "expected a day such as 2026-11-01, or a time such as 2026-11-01T00:00:00Z";

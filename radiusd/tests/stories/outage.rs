@@ -458,7 +458,7 @@ fn a_log_that_can_not_be_written_costs_no_record() {
     outage.back();
     daemon.until_journal_is_empty();
     assert!((20..40).all(|session| nas.ask(&event(session, 3)).is_some()));
-    all_there(&mut outage.sql(), 40);
+    all_there(&mut outage.sql(), 40, &outage.directory);
 }
 
 /// What the start makes of damage: all that can be read is replayed, the rest is shown.
