@@ -81,7 +81,11 @@ pub fn fold(
     }
     for older in known.older {
         if let Some(sessions) = all.get_mut(older.plain_id.as_str()) {
-            sessions.add_older(Incarnation::known(older.session, older.marks));
+            // Two events may have asked for one.
+            let same = |one: &Incarnation| one.unique_id == older.session.acctuniqueid;
+            if !sessions.older.iter().any(same) {
+                sessions.add_older(Incarnation::known(older.session, older.marks));
+            }
         }
     }
     let mut findings = Findings::default();
@@ -89,7 +93,11 @@ pub fn fold(
     for &event in events {
         let Some(sessions) = all.get_mut(event.unique_id.as_str()) else { continue };
         match sessions.place(event, &reboots, older_are_known) {
-            Place::Unknown => wanted.push((event.unique_id.clone(), event.start())),
+            Place::Unknown => {
+                let starts = [Some(event.start()), sessions.before_current()];
+                let id = || event.unique_id.clone();
+                wanted.extend(starts.into_iter().flatten().map(|start| (id(), start)));
+            }
             place => sessions.put(place, event, &mut findings),
         }
     }
@@ -161,14 +169,15 @@ impl Incarnation {
         let closed = progress.closed.as_ref().filter(|closed| {
             closed.cause.as_deref() == Some(REBOOTED) && closed.at >= progress.head().time()
         });
-        let reboot = self.state.reboot(reboots).map(|reboot| reboot.at);
+        let reboot = self.state.reboot(reboots, None).map(|reboot| reboot.at);
         reboot.or(closed.map(|closed| closed.at))
     }
 
-    fn write(self, reboots: &Reboots, current: bool, writes: &mut Writes) {
+    /// `next`: the start of the session that took over its id.
+    fn write(self, reboots: &Reboots, next: Option<i64>, writes: &mut Writes) {
         let Incarnation { mut state, row: held, marked, touched, unique_id } = self;
-        state.settle(reboots);
-        let row = state.row(unique_id, current);
+        state.settle(reboots, next);
+        let row = state.row(unique_id, next.is_none());
         let closes = held.as_ref().is_none_or(|held| {
             (held.acctstoptime, held.acctupdatetime) != (row.acctstoptime, row.acctupdatetime)
                 || held.acctuniqueid != row.acctuniqueid
@@ -254,13 +263,22 @@ impl Sessions {
         }
     }
 
+    /// Where the latest earlier session may have begun.
+    fn before_current(&self) -> Option<i64> {
+        let start = self.current.as_ref()?.state.start();
+        Some(start.saturating_sub(SAME_START_SECONDS + 1))
+    }
+
     fn add_older(&mut self, older: Incarnation) {
         self.older.push(older);
         self.older.sort_by_key(|older| older.state.start());
     }
 
     fn write(mut self, plain_id: &str, reboots: &Reboots, writes: &mut Writes) {
-        for older in self.older {
+        let current = self.current.as_ref().map(|current| current.state.start());
+        let starts = self.older.iter().map(|older| older.state.start());
+        let next: Vec<i64> = starts.skip(1).chain(current).collect();
+        for (older, next) in self.older.into_iter().zip(next) {
             let renamed = older.row.as_ref().is_none_or(|row| row.acctuniqueid != older.unique_id);
             if renamed {
                 writes.reuses.push(Reuse {
@@ -273,10 +291,10 @@ impl Sessions {
                     current.marked = true;
                 }
             }
-            older.write(reboots, false, writes);
+            older.write(reboots, Some(next), writes);
         }
         if let Some(current) = self.current {
-            current.write(reboots, true, writes);
+            current.write(reboots, None, writes);
         }
     }
 }

@@ -120,21 +120,23 @@ impl State {
     }
 
     /// The reboot that ends the session: of those told now and the one remembered, which may be
-    /// too long ago to be told again.
-    pub fn reboot<'a>(&'a self, reboots: &'a Reboots) -> Option<&'a Reboot> {
+    /// too long ago to be told again. One after the start of the `next` session under the same
+    /// Acct-Session-Id ends that one.
+    pub fn reboot<'a>(&'a self, reboots: &'a Reboots, next: Option<i64>) -> Option<&'a Reboot> {
         let head = self.head();
         let remembered = self.reboot.as_ref().filter(|reboot| ends(reboot, head));
         reboots
             .closing(&self.opening.texts.nas, head)
             .into_iter()
             .chain(remembered)
+            .filter(|reboot| next.is_none_or(|next| reboot.at <= next))
             .min_by_key(order)
     }
 
     /// Remembers it.
-    pub fn settle(&mut self, reboots: &Reboots) {
+    pub fn settle(&mut self, reboots: &Reboots, next: Option<i64>) {
         let stopped = self.progress.stop.get().is_some();
-        self.reboot = if stopped { None } else { self.reboot(reboots).cloned() };
+        self.reboot = if stopped { None } else { self.reboot(reboots, next).cloned() };
     }
 
     /// The latest event.
