@@ -4,8 +4,6 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use sqlx::postgres::{PgListener, PgNotification};
-use sqlx::{Executor as _, Row as _};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -24,8 +22,6 @@ const LOST: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(20);
 /// How often SQLite is asked whether another process has written.
 const ASK: Duration = Duration::from_millis(100);
-/// Changes told together at most.
-const TOGETHER: usize = 256;
 
 /// Keys are MD5 of a name in UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,122 +191,45 @@ async fn follow_version(
 /// Listens until the connection is lost, or nobody wants to hear. An error when it could not
 /// even begin.
 async fn listen(database: &postgres::Database, subscribers: &Subscribers) -> Result<(), Error> {
-    let pool = database.listening_pool();
-    let begun = match timeout(LOST, begin(&pool)).await {
-        Ok(Ok((listener, names))) => {
-            // Only now: what changes from here on is heard.
-            subscribers.publish(&Change::Everything);
-            follow(listener, &names, subscribers).await.ok();
-            Ok(())
-        }
-        Ok(Err(error)) => Err(error),
-        Err(elapsed) => Err(late(elapsed)),
-    };
-    // The listener's way back into the pool must not keep us.
-    timeout(Duration::from_secs(1), pool.close()).await.ok();
-    begun
-}
-
-/// What this connection calls itself.
-struct Names {
-    /// The channel of its heart beat.
-    heart: String,
-    /// What it tells other nodes with each.
-    node: String,
-}
-
-async fn begin(pool: &sqlx::PgPool) -> Result<(PgListener, Names), Error> {
-    let mut listener = PgListener::connect_with(pool).await?;
-    listener.ignore_pool_close_event(true);
-    listener.eager_reconnect(false);
-    let backend = listener.fetch_one("SELECT pg_backend_pid()").await?.try_get::<i32, _>(0)?;
-    let names = Names { heart: format!("mgmt_heart_{backend}"), node: format!("node:{backend}") };
-    listener.listen_all([additions::CHANNEL, names.heart.as_str()]).await?;
-    Ok((listener, names))
-}
-
-async fn follow(
-    mut listener: PgListener,
-    names: &Names,
-    subscribers: &Subscribers,
-) -> Result<(), Error> {
-    let mut heard = Instant::now();
-    let mut next_beat = heard;
-    let mut told = Told { policy: true, sessions: true };
-    while subscribers.keep_watching() {
-        if Instant::now() >= next_beat {
-            next_beat = Instant::now() + BEAT;
-            told = timeout(LOST, beat(&mut listener, names)).await.map_err(late)??;
-        }
-        let wait = next_beat.min(heard + LOST);
-        match timeout_at(wait, listener.try_recv()).await {
-            Ok(received) => {
-                let Some(first) = received? else { return Ok(()) };
-                let all = collect(&mut listener, first).await?;
-                if tell(subscribers, &all, names) {
-                    heard = Instant::now();
-                    if !told.policy {
-                        subscribers.publish(&Change::Everything);
-                    }
-                    if !told.sessions {
-                        subscribers.publish(&Change::OtherWriter);
-                    }
-                    subscribers.publish(&Change::Heartbeat);
-                }
-            }
-            Err(_) if heard.elapsed() >= LOST => return Ok(()),
-            Err(_) => {}
-        }
-    }
+    let mut listener = database.listen(additions::CHANNEL, LOST).await?;
+    // Only now: what changes from here on is heard.
+    subscribers.publish(&Change::Everything);
+    follow(&mut listener, subscribers).await.ok();
+    listener.close().await;
     Ok(())
 }
 
-/// Whether triggers tell of every change.
-struct Told {
-    policy: bool,
-    sessions: bool,
-}
-
-/// Notifies ourselves, and other nodes of us. Triggers may come, and go with a table that is made
-/// anew.
-async fn beat(listener: &mut PgListener, names: &Names) -> Result<Told, Error> {
-    let notify = sqlx::query("SELECT pg_notify($1, ''), pg_notify($2, $3)");
-    let notify = notify.bind(names.heart.clone()).bind(additions::CHANNEL);
-    listener.execute(notify.bind(names.node.clone())).await?;
-    let asked = sqlx::query(additions::IS_NOTIFIED).bind(additions::watched());
-    let row = listener.fetch_one(asked).await?;
-    Ok(Told { policy: row.try_get(0)?, sessions: row.try_get(1)? })
-}
-
-/// What has arrived together.
-async fn collect(
-    listener: &mut PgListener,
-    first: PgNotification,
-) -> Result<Vec<PgNotification>, Error> {
-    let mut all = vec![first];
-    while all.len() < TOGETHER {
-        match timeout(Duration::ZERO, listener.try_recv()).await {
-            Ok(received) => match received? {
-                Some(next) => all.push(next),
-                None => break,
-            },
-            Err(_) => break,
+async fn follow(listener: &mut postgres::Listener, subscribers: &Subscribers) -> Result<(), Error> {
+    let mut heard = Instant::now();
+    let mut next_beat = heard;
+    // Whether triggers tell of every change: of policy, and of sessions.
+    let mut told = [true; 2];
+    while subscribers.keep_watching() {
+        if Instant::now() >= next_beat {
+            next_beat = Instant::now() + BEAT;
+            // Triggers may come, and go with a table that is made anew.
+            let watched = additions::watched();
+            told = listener.beat(additions::IS_NOTIFIED, watched, LOST).await?;
+        }
+        let received = listener.hear(next_beat.min(heard + LOST)).await?;
+        for change in changes_of(received.payloads.iter().map(String::as_str)) {
+            subscribers.publish(&change);
+        }
+        if received.beat {
+            heard = Instant::now();
+            let [policy, sessions] = told;
+            if !policy {
+                subscribers.publish(&Change::Everything);
+            }
+            if !sessions {
+                subscribers.publish(&Change::OtherWriter);
+            }
+            subscribers.publish(&Change::Heartbeat);
+        } else if received.payloads.is_empty() && heard.elapsed() >= LOST {
+            return Ok(());
         }
     }
-    Ok(all)
-}
-
-/// True when our own heart beat was among them.
-fn tell(subscribers: &Subscribers, notifications: &[PgNotification], names: &Names) -> bool {
-    let payloads = notifications
-        .iter()
-        .filter(|notification| notification.channel() == additions::CHANNEL)
-        .map(PgNotification::payload)
-        .filter(|payload| *payload != names.node);
-    for change in changes_of(payloads) {
-        subscribers.publish(&change);
-    }
-    notifications.iter().any(|notification| notification.channel() == names.heart)
+    Ok(())
 }
 
 /// Payloads `table:md5(key)` and `table:*`, as few changes as will do.
@@ -351,10 +270,6 @@ fn changes_of<'p>(payloads: impl Iterator<Item = &'p str>) -> Vec<Change> {
         }
     }
     changes
-}
-
-fn late(_: tokio::time::error::Elapsed) -> Error {
-    Error::Away("the listening connection does not answer".into())
 }
 
 #[cfg(test)]

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sqlx::{AssertSqlSafe, SqlSafeStr as _};
-
 use crate::engine::postgres::Session;
 use crate::engine::{Engine, Sql, Tx, both, each, postgres, sqlite, statements, values};
 use crate::layout::Layout;
@@ -166,7 +164,7 @@ async fn enter_history(engine: &Engine) -> Result<(), Error> {
         let there = engine.find(&HAS_SCHEMA, vec![], |row| row.flag(0)).await?;
         if there != Some(true) {
             let mut tx = database.begin().await?;
-            tx.script("CREATE SCHEMA mgmt".into_sql_str()).await?;
+            tx.script("CREATE SCHEMA mgmt").await?;
             Tx::Postgres(tx).commit().await?;
         }
         // Asking again to create what is there would need the right to.
@@ -194,7 +192,7 @@ async fn run_one(engine: &Engine, migration: &Migration) -> Result<bool, Error> 
 
 async fn script(tx: &mut Tx, migration: &Migration) -> Result<(), Error> {
     match tx {
-        Tx::Postgres(tx) => tx.script(migration.postgres.into_sql_str()).await,
+        Tx::Postgres(tx) => tx.script(migration.postgres).await,
         Tx::Sqlite(tx) => {
             let text = migration.sqlite;
             tx.work(move |connection| Ok(connection.execute_batch(text)?)).await
@@ -306,7 +304,7 @@ pub(crate) async fn grants(engine: &Engine, layout: &Layout) -> Result<String, E
 /// writers can't stand in a transaction.
 pub(crate) async fn add(session: &mut Session, sql: &str) -> Result<(), Error> {
     for statement in sql.split_inclusive(";\n").filter(|statement| !statement.trim().is_empty()) {
-        session.script(AssertSqlSafe(statement.to_owned()).into_sql_str()).await?;
+        session.script(statement).await?;
     }
     Ok(())
 }
@@ -314,8 +312,8 @@ pub(crate) async fn add(session: &mut Session, sql: &str) -> Result<(), Error> {
 /// The same in one transaction, waiting for other programs' locks only so long.
 pub(crate) async fn add_at_once(database: &postgres::Database, sql: &str) -> Result<(), Error> {
     let mut tx = database.begin().await?;
-    tx.script("SET LOCAL lock_timeout = '5s'".into_sql_str()).await?;
-    tx.script(AssertSqlSafe(sql.to_owned()).into_sql_str()).await?;
+    tx.script("SET LOCAL lock_timeout = '5s'").await?;
+    tx.script(sql).await?;
     Tx::Postgres(tx).commit().await
 }
 

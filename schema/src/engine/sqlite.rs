@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use rusqlite::config::DbConfig;
-use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags};
+pub(crate) use rusqlite::{CachedStatement, Connection};
+use rusqlite::{ErrorCode, OpenFlags};
 use tokio::sync::{oneshot, watch};
 
 use super::statement::{Row, Sql, Value};

@@ -3,8 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use rusqlite::CachedStatement;
-
 use super::columns::{Cell, Change, Digest, Place, Texts};
 use super::{Ask, Incarnation, Known, Reboot, Reuse, Session, Step, Writes, Written};
 use crate::Error;
@@ -282,7 +280,7 @@ async fn put_arrays(
 }
 
 fn put_one_by_one(
-    connection: &rusqlite::Connection,
+    connection: &sqlite::Connection,
     texts: &Texts,
     new: &[Session],
     old: &[(Change, Session)],
@@ -304,7 +302,7 @@ fn put_one_by_one(
 
 /// These texts count their parameters `?1`, `?2` …: binding by position is right.
 fn bind<'p>(
-    statement: &mut CachedStatement<'_>,
+    statement: &mut sqlite::CachedStatement<'_>,
     first: usize,
     places: impl Iterator<Item = &'p Place>,
     session: &Session,

@@ -2,6 +2,7 @@
 //! search path.
 
 mod failure;
+mod listen;
 mod pool;
 
 use std::future::Future;
@@ -9,9 +10,10 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow};
-use sqlx::{Arguments as _, ConnectOptions as _, SqlSafeStr as _, SqlStr};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow};
+use sqlx::{Arguments as _, AssertSqlSafe, ConnectOptions as _, SqlSafeStr as _};
 
+pub(crate) use self::listen::Listener;
 use self::pool::{ANSWER, Loan, Pool, SLOW_ANSWER};
 use super::statement::{Row, Sql, Value, both};
 use crate::{Error, Options};
@@ -32,22 +34,6 @@ impl Database {
         let pool = Pool::new(connect, options.pool.max(1), zone.clone());
         drop(pool.acquire().await?);
         Ok(Database { pool, listen, zone })
-    }
-
-    /// Connections for LISTEN, one at a time.
-    pub(crate) fn listening_pool(&self) -> PgPool {
-        let zone = self.zone.clone();
-        PgPoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(Duration::from_secs(4))
-            .after_connect(move |connection, _| {
-                let zone = zone.clone();
-                Box::pin(async move {
-                    let entered = pool::enter(connection, zone.as_deref()).await;
-                    entered.map_err(|error| sqlx::Error::Protocol(error.to_string()))
-                })
-            })
-            .connect_lazy_with(self.listen.clone())
     }
 
     /// Repeats on another connection when this one turns out to be dead or out of date.
@@ -142,13 +128,14 @@ impl Tx {
     }
 
     /// A text of several statements, without values.
-    pub(crate) async fn script(&mut self, text: SqlStr) -> Result<(), Error> {
+    pub(crate) async fn script(&mut self, text: &str) -> Result<(), Error> {
+        let text = AssertSqlSafe(text.to_owned()).into_sql_str();
         self.loan()?.script(text, ANSWER).await
     }
 
     pub(super) async fn lock_table(&mut self, table: &str) -> Result<(), Error> {
         let text = format!("LOCK TABLE {table} IN EXCLUSIVE MODE");
-        self.script(sqlx::AssertSqlSafe(text).into_sql_str()).await
+        self.script(&text).await
     }
 
     pub(super) async fn commit(mut self) -> Result<(), Error> {
@@ -184,7 +171,8 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) async fn script(&mut self, text: SqlStr) -> Result<(), Error> {
+    pub(crate) async fn script(&mut self, text: &str) -> Result<(), Error> {
+        let text = AssertSqlSafe(text.to_owned()).into_sql_str();
         self.loan.script(text, SLOW_ANSWER).await
     }
 
