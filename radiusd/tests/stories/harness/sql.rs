@@ -33,7 +33,8 @@ impl Sql {
         let file = file.to_str().expect("a path of text");
         let args = ["-oL", "sqlite3", "-batch", "-separator", &separator, "-nullvalue", NULL, file];
         let mut sql = Sql::start(&args, ".print");
-        writeln!(sql.input, ".timeout 20000").expect("sqlite3");
+        // Our own writer commits again and again, to a disk that may be slow.
+        writeln!(sql.input, ".timeout 120000").expect("sqlite3");
         sql
     }
 
