@@ -22,6 +22,8 @@ const OUTDATED: &str = "22012";
 
 pub(super) struct AtOnce {
     read: Sql,
+    /// Without the parts that most batches don't need: each costs, empty too.
+    usual: Sql,
     write: Sql,
     ours: bool,
 }
@@ -43,16 +45,18 @@ impl AtOnce {
     /// Only where a session can't be twice.
     pub(super) fn of(layout: &Layout, select: &str, places: &[Place]) -> Option<AtOnce> {
         let ours = layout.ours();
-        let (read, write) = (read(select, ours), write(places, ours, layout.keeps_usage()));
+        let write = |usual| Sql::built(write(places, ours, layout.keeps_usage(), usual));
         (layout.postgres && layout.unique_session).then(|| AtOnce {
-            read: Sql::built(read),
-            write: Sql::built(write),
+            read: Sql::built(read(select, ours)),
+            usual: write(true),
+            write: write(false),
             ours,
         })
     }
 
-    pub(super) fn built(&self) -> [(&'static str, &Sql); 2] {
-        [("SESSIONS_READ", &self.read), ("SESSIONS_WRITE", &self.write)]
+    pub(super) fn built(&self) -> [(&'static str, &Sql); 3] {
+        let AtOnce { read, usual, write, .. } = self;
+        [("SESSIONS_READ", read), ("SESSIONS_WRITE_USUAL", usual), ("SESSIONS_WRITE", write)]
     }
 
     /// `None`: nothing is written, and it has to be done with locks.
@@ -92,7 +96,8 @@ impl AtOnce {
             }
             Ok(arguments)
         };
-        match database.fetch_built(&self.write, build, |_| Ok(())).await {
+        let write = if batch.is_usual() { &self.usual } else { &self.write };
+        match database.fetch_built(write, build, |_| Ok(())).await {
             Ok(_) => {
                 let updated = batch.narrow.len() + batch.whole.len();
                 Ok(Some(Written { inserted: batch.new.len(), updated }))
@@ -147,7 +152,10 @@ impl AtOnce {
         reboots: usize,
     ) -> Result<Arguments, Error> {
         let mut arguments = Arguments::default();
-        for (change, old) in [(Change::Ending, &batch.narrow), (Change::Whole, &batch.whole)] {
+        let usual = batch.is_usual();
+        let narrow = Some((Change::Ending, &batch.narrow));
+        let whole = (!usual).then_some((Change::Whole, &batch.whole));
+        for (change, old) in narrow.into_iter().chain(whole) {
             arguments.ints(old.iter().map(|(session, _)| session.radacctid))?;
             arguments.texts(old.iter().map(|(_, xmin)| Some(*xmin)))?;
             for place in texts.changed(change) {
@@ -164,7 +172,9 @@ impl AtOnce {
                 batch.marks.iter().copied().partition(|(_, state)| state.is_some());
             arguments.texts(kept.iter().map(|(id, _)| Some(*id)))?;
             arguments.texts(kept.iter().map(|(_, state)| *state))?;
-            arguments.texts(gone.iter().map(|(id, _)| Some(*id)))?;
+            if !usual {
+                arguments.texts(gone.iter().map(|(id, _)| Some(*id)))?;
+            }
             for value in values![now_ms() / 1_000, ask.nases.as_slice(), ask.since, reboots] {
                 arguments.value(&value)?;
             }
@@ -209,6 +219,11 @@ impl<'w> Batch<'w> {
         batch.new.sort_unstable_by(|a, b| a.acctuniqueid.cmp(&b.acctuniqueid));
         batch.marks.sort_unstable();
         batch
+    }
+
+    /// Nothing of it needs what [`AtOnce::usual`] leaves out.
+    fn is_usual(&self) -> bool {
+        self.whole.is_empty() && self.marks.iter().all(|(_, state)| state.is_some())
     }
 
     /// The least radacctid among those that are changed.
@@ -261,14 +276,17 @@ fn read(select: &str, ours: bool) -> String {
 
 /// The clause that finds nothing is the one of `write::BESIDE`: it waits for a reboot that is
 /// being recorded, and holds the next one back.
-fn write(places: &[Place], ours: bool, usage: bool) -> String {
+fn write(places: &[Place], ours: bool, usage: bool, usual: bool) -> String {
     let mut number = 0;
     let mut parameter = |form: &str| {
         number += 1;
         format!("${number}::{form}")
     };
     let mut parts = Vec::new();
-    for (name, change) in [("narrow", Change::Ending), ("whole", Change::Whole)] {
+    let whole = (!usual).then_some(("whole", Change::Whole));
+    let old: Vec<_> = [("narrow", Change::Ending)].into_iter().chain(whole).collect();
+    for (name, change) in &old {
+        let change = *change;
         let changed: Vec<_> = places.iter().filter(|place| place.changes_with(change)).collect();
         let set = joined(&changed, |place| format!("{} = {}", place.name(), place.write()));
         let names = joined(&changed, |place| place.name().to_owned());
@@ -289,17 +307,23 @@ fn write(places: &[Place], ours: bool, usage: bool) -> String {
         "added AS (INSERT INTO radacct ({names}) SELECT {set} FROM UNNEST({arrays}) AS u({names}) \
          ON CONFLICT (acctuniqueid) DO NOTHING RETURNING 1)"
     ));
-    let counts = ["narrow", "whole", "added"].map(|name| format!("(SELECT count(*) FROM {name})"));
+    let counts = old.iter().map(|(name, _)| *name).chain(["added"]);
+    let counts: Vec<_> = counts.map(|name| format!("(SELECT count(*) FROM {name})")).collect();
     let mut right = format!("{} = {}", counts.join(" + "), parameter("bigint"));
     if ours {
-        let (ids, states, gone) = (parameter("text[]"), parameter("text[]"), parameter("text[]"));
+        let (ids, states) = (parameter("text[]"), parameter("text[]"));
+        if !usual {
+            let gone = parameter("text[]");
+            parts.push(format!(
+                "gone AS (DELETE FROM mgmt_session_marks WHERE acctuniqueid = ANY({gone}))"
+            ));
+        }
         let (now, nases, since) = (parameter("bigint"), parameter("text[]"), parameter("bigint"));
         parts.push(format!(
             "kept AS (INSERT INTO mgmt_session_marks (acctuniqueid, state, changed_at) \
              SELECT u.id, u.state, {now} FROM UNNEST({ids}, {states}) AS u(id, state) \
              ON CONFLICT (acctuniqueid) DO UPDATE \
              SET state = excluded.state, changed_at = excluded.changed_at), \
-             gone AS (DELETE FROM mgmt_session_marks WHERE acctuniqueid = ANY({gone})), \
              held AS (SELECT at FROM mgmt_nas_reboots WHERE false FOR KEY SHARE)"
         ));
         right.push_str(&format!(
