@@ -220,7 +220,8 @@ fn compare(sequence: &Sequence, theirs: &[Row], ours: &[Row]) -> Vec<String> {
             }
         }
     }
-    let needless = sequence.differs.iter().filter(|column| !needed.contains(column.as_str()));
+    let needed = |column: &&String| needed.contains(column.as_str());
+    let needless = sequence.differs.difference(&sequence.may).filter(|column| !needed(column));
     wrong.extend(needless.map(|column| format!("needless: {column}")));
     wrong
 }

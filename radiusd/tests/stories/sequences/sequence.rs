@@ -12,7 +12,7 @@
 //! address are the sequence's own; `user X`, `session X`, `nas X` change them from there on, `none`
 //! leaves them out. `again` repeats the last packet, octet for octet. `differs NUMBER COLUMN…` says
 //! that our row differs in these columns by a deviation (`rows`: there are others altogether). It has
-//! to, and exactly as the `ours` lines say: each is one of our rows, by start time, with its values
+//! to (but for 7: FreeRADIUS drops a repetition too while it still holds the first), and exactly as the `ours` lines say: each is one of our rows, by start time, with its values
 //! of such columns. Times are in the sequence's clock, `received` is the time of the test, ∅ is NULL.
 
 use std::collections::BTreeSet;
@@ -27,6 +27,8 @@ pub struct Sequence {
     pub steps: Vec<Step>,
     /// Columns in which our rows differ.
     pub differs: BTreeSet<String>,
+    /// Those of them in which they need not.
+    pub may: BTreeSet<String>,
     /// What our rows hold there, and elsewhere.
     pub ours: Vec<Vec<(String, String)>>,
     /// Some packet is timed by its receipt.
@@ -81,6 +83,7 @@ impl Sequence {
             nas,
             steps: Vec::new(),
             differs: BTreeSet::new(),
+            may: BTreeSet::new(),
             ours: Vec::new(),
             by_receipt: false,
         }
@@ -105,7 +108,11 @@ impl Sequence {
                 if !DEVIATIONS.contains(&deviation) {
                     return Err(format!("no deviation {deviation:?} in accounting"));
                 }
-                self.differs.extend(columns.split(' ').map(str::to_owned));
+                let columns = columns.split(' ').map(str::to_owned);
+                if deviation == "7" {
+                    self.may.extend(columns.clone());
+                }
+                self.differs.extend(columns);
             }
             "ours" => {
                 let pairs = rest.split(' ').map(|pair| {
