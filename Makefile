@@ -22,8 +22,9 @@ test:
 	@.ci/packages $(TESTS)
 	@.ci/test
 
+# What each part costs alone: cargo bench --package benches
 bench:
-	@.ci/packages $(TESTS)
+	@.ci/packages $(TESTS) sqlite3
 	cargo run --locked --release --package benches
 
 # How long each way in is fed, and how many datagrams the server is sent.

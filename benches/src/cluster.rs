@@ -90,8 +90,20 @@ impl Cluster {
         Usage::tree_cpu_us(self.process.pid())
     }
 
-    /// FreeRADIUS's own schema, the users, and so many sessions.
-    pub fn seed(&self, database: &str, users: u32, sessions: u32, secret: &str) -> Result<()> {
+    /// As FreeRADIUS connects.
+    pub fn keywords(&self, database: &str) -> String {
+        format!("host=127.0.0.1 port={} user=postgres dbname={database}", self.port)
+    }
+
+    /// FreeRADIUS's own schema, the users, and so many sessions, one in `open_every` still open.
+    pub fn seed(
+        &self,
+        database: &str,
+        users: u32,
+        sessions: u32,
+        open_every: u32,
+        secret: &str,
+    ) -> Result<()> {
         let mut server = self.connect("postgres")?;
         server.query(&format!("CREATE DATABASE {database}"))?;
         let seed = Path::new(env!("CARGO_MANIFEST_DIR")).join("seed");
@@ -101,7 +113,8 @@ impl Cluster {
         self.psql(database, &seed.join("policy.sql"), &[&users, &secret])?;
         if sessions > 0 {
             let sessions = format!("rows={sessions}");
-            self.psql(database, &seed.join("radacct.sql"), &[&sessions])?;
+            let open = format!("open_every={open_every}");
+            self.psql(database, &seed.join("radacct.sql"), &[&sessions, &open])?;
         }
         let mut inside = self.connect(database)?;
         inside.query("VACUUM ANALYZE")?;
@@ -124,10 +137,16 @@ impl Cluster {
         outcome.map(drop)
     }
 
-    /// A fresh copy of a seeded database, everything on disk before anything is measured.
-    pub fn copy(&self, template: &str, database: &str) -> Result<()> {
+    pub fn drop_database(&self, database: &str) -> Result<()> {
         let mut server = self.connect("postgres")?;
         server.query(&format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"))?;
+        Ok(())
+    }
+
+    /// A fresh copy of a seeded database, everything on disk before anything is measured.
+    pub fn copy(&self, template: &str, database: &str) -> Result<()> {
+        self.drop_database(database)?;
+        let mut server = self.connect("postgres")?;
         server
             .query(&format!("CREATE DATABASE {database} TEMPLATE {template} STRATEGY FILE_COPY"))?;
         server.query("CHECKPOINT")?;

@@ -10,14 +10,23 @@ use crate::cluster::{Cluster, Folder};
 use crate::contest::{Ground, Observed, Running, SECRET};
 use crate::generator::{Generator, Load};
 use crate::results::{Case, Latency, Peak, Results, Server};
-use crate::traffic::{Logins, Method, Traffic};
-use crate::{freeradius, machine, ours, upsert};
+use crate::traffic::Traffic;
+use crate::{freeradius, machine, ours, scale, upsert};
+
+/// Users and open sessions of a large site.
+pub const LARGE: (u32, u32) = (1_000_000, 200_000);
+/// Rows of radacct, young and old.
+pub const GROWTH: [u32; 2] = [100_000, 10_000_000];
 
 /// How much of it.
 pub struct Plan {
     pub rounds: usize,
     pub users: u32,
     pub sessions: u32,
+    /// Users and open sessions of the store that is started on.
+    pub starts: Option<(u32, u32)>,
+    /// Rows of radacct between which the rate is compared.
+    pub growth: Option<[u32; 2]>,
     pub warm: Duration,
     pub probe: Duration,
     pub peak: Duration,
@@ -36,6 +45,8 @@ impl Plan {
             rounds: 5,
             users: 100_000,
             sessions: 1_000_000,
+            starts: Some(LARGE),
+            growth: Some(GROWTH),
             warm: Duration::from_secs(2),
             probe: Duration::from_millis(1500),
             peak: Duration::from_secs(8),
@@ -48,16 +59,18 @@ impl Plan {
         }
     }
 
-    /// Two to three minutes.
+    /// Three to four minutes.
     pub fn quick() -> Plan {
         Plan {
             rounds: 1,
             sessions: 200_000,
+            starts: None,
+            growth: None,
             warm: Duration::from_secs(1),
             probe: Duration::from_millis(700),
             peak: Duration::from_secs(3),
             latency: Duration::from_secs(3),
-            cases: vec![Case::Pap, Case::Mschap2, Case::PapCold, Case::AccountingFull],
+            cases: vec![Case::Pap, Case::Chap, Case::Mschap2, Case::PapCold, Case::AccountingFull],
             percents: vec![50, 70],
             ..Plan::full()
         }
@@ -71,6 +84,9 @@ impl Plan {
 /// Databases that runs are copied from.
 const EMPTY: &str = "seed_empty";
 const FULL: &str = "seed_full";
+const LARGEST: &str = "seed_large";
+/// So many times the rows of the full one.
+const LARGER: u32 = 5;
 
 pub fn compare(plan: &Plan) -> Result<Results> {
     let begun = Instant::now();
@@ -82,8 +98,11 @@ pub fn compare(plan: &Plan) -> Result<Results> {
     let folder = Folder::new()?;
     say("a PostgreSQL cluster of our own, seeded");
     let cluster = Cluster::start(folder.path())?;
-    cluster.seed(EMPTY, plan.users, 0, SECRET)?;
-    cluster.seed(FULL, plan.users, plan.sessions, SECRET)?;
+    cluster.seed(EMPTY, plan.users, 0, 20, SECRET)?;
+    cluster.seed(FULL, plan.users, plan.sessions, 20, SECRET)?;
+    if plan.has(Case::AccountingLarge) {
+        cluster.seed(LARGEST, plan.users, plan.sessions * LARGER, 20, SECRET)?;
+    }
     let mut results = Results { machine: machine::describe(folder.path()), ..Results::default() };
     results.setting = setting(plan, &cluster)?;
     let peer_threads = plan.peer_threads;
@@ -94,6 +113,7 @@ pub fn compare(plan: &Plan) -> Result<Results> {
         run.round(round)?;
     }
     run.latencies()?;
+    run.scale()?;
     run.results.seconds = begun.elapsed().as_secs_f64();
     Ok(run.results)
 }
@@ -138,9 +158,9 @@ impl Run<'_> {
             let (process, target) = self.ground.helper("echo", options)?;
             let mut generator = self.ground.generator(target)?;
             generator.expect_echo();
-            let mut traffic = self.ground.logins(Case::Pap)?;
+            let mut traffic = self.ground.logins(Case::Status)?;
             let cpu = process.usage().cpu_us;
-            let outcome = generator.run(&mut traffic, Load::Closed { window: 256 }, time)?;
+            let outcome = generator.run(&mut *traffic, Load::Closed { window: 256 }, time)?;
             let each = (process.usage().cpu_us - cpu) / outcome.answered.max(1) as f64;
             self.results.echo.push((name, outcome.rate(), each));
         }
@@ -160,9 +180,9 @@ impl Run<'_> {
         for server in servers {
             say(&format!("round {} of {}: {}", round + 1, self.plan.rounds, server.name()));
             self.logins(server, round)?;
-            for (case, template) in [(Case::AccountingEmpty, EMPTY), (Case::AccountingFull, FULL)] {
+            for case in Case::ALL.into_iter().filter(|case| case.is_accounting()) {
                 if self.plan.has(case) {
-                    self.accounting(case, template, server, round)?;
+                    self.accounting(case, server, round)?;
                 }
             }
         }
@@ -176,7 +196,7 @@ impl Run<'_> {
             // The first sight of every user is the warm-up of the rest.
             self.peak(&running, Case::PapCold, round)?;
         }
-        for case in [Case::Pap, Case::Chap, Case::Mschap2] {
+        for case in [Case::Pap, Case::Chap, Case::Mschap2, Case::Status] {
             if self.plan.has(case) {
                 self.peak(&running, case, round)?;
             }
@@ -194,10 +214,24 @@ impl Run<'_> {
     }
 
     fn warm(&self, running: &Running) -> Result<()> {
-        let mut generator = self.ground.generator(running.target(Case::Pap))?;
-        let mut traffic = Logins::each_once(Method::Pap, self.plan.users, 1);
-        let load = Load::Closed { window: 512 };
-        generator.run(&mut traffic, load, Duration::from_secs(60)).map(drop)
+        scale::visit(&self.ground, running, self.plan.users)
+    }
+
+    /// What size does to ours.
+    fn scale(&mut self) -> Result<()> {
+        if self.plan.without_ours {
+            return Ok(());
+        }
+        if let Some((users, sessions)) = self.plan.starts {
+            say("starts on a large store");
+            self.results.starts = scale::starts(&self.ground, users, sessions)?;
+        }
+        if let Some(sizes) = self.plan.growth {
+            say("accounting while radacct grows");
+            let (rounds, time) = (self.plan.rounds, self.plan.peak);
+            self.results.growth = scale::growth(&self.ground, &sizes, rounds, time)?;
+        }
+        Ok(())
     }
 
     fn peak(&mut self, running: &Running, case: Case, round: usize) -> Result<()> {
@@ -206,23 +240,22 @@ impl Run<'_> {
         let cold = case == Case::PapCold;
         let window = match cold {
             true => 512,
-            false => self.window(running, case, &mut generator, &mut traffic)?,
+            false => self.window(running, case, &mut generator, &mut *traffic)?,
         };
         let time = if cold { Duration::from_secs(60) } else { self.plan.peak };
         let load = Load::Closed { window };
-        let observed = self.ground.observe(running, &mut generator, &mut traffic, load, time)?;
+        let observed = self.ground.observe(running, &mut generator, &mut *traffic, load, time)?;
         self.keep(running.server, case, round, window, &observed);
         Ok(())
     }
 
-    fn accounting(
-        &mut self,
-        case: Case,
-        template: &str,
-        server: Server,
-        round: usize,
-    ) -> Result<()> {
-        let running = self.ground.start(server, template, false)?;
+    fn accounting(&mut self, case: Case, server: Server, round: usize) -> Result<()> {
+        let running = match case {
+            Case::AccountingSqlite => self.ground.start_on_sqlite(server)?,
+            Case::AccountingEmpty => self.ground.start(server, EMPTY, false)?,
+            Case::AccountingLarge => self.ground.start(server, LARGEST, false)?,
+            _ => self.ground.start(server, FULL, false)?,
+        };
         let mut generator = self.ground.generator(running.target(case))?;
         let mut sessions = self.ground.sessions()?;
         let window = self.window(&running, case, &mut generator, &mut sessions)?;
@@ -329,7 +362,7 @@ impl Run<'_> {
         let mut generator = self.ground.generator(running.target(case))?;
         let mut traffic: Box<dyn Traffic> = match case.is_accounting() {
             true => Box::new(self.ground.sessions()?),
-            false => Box::new(self.ground.logins(case)?),
+            false => self.ground.logins(case)?,
         };
         if !case.is_accounting() && server == Server::Ours {
             self.warm(&running)?;

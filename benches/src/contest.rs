@@ -15,7 +15,8 @@ use crate::ours::{self, Ours};
 use crate::process::{Process, Usage};
 use crate::results::{Case, Server};
 use crate::sessions::{Audit, Row, Sessions};
-use crate::traffic::{Logins, Method, Traffic};
+use crate::sqlite;
+use crate::traffic::{Logins, Method, Status, Traffic};
 
 pub const SECRET: &str = "bench-secret";
 
@@ -29,6 +30,15 @@ pub struct Ground {
     pub peer_threads: usize,
 }
 
+/// The store of a run.
+#[derive(Clone, Debug)]
+pub enum Site {
+    /// A database of the cluster.
+    Postgres(String),
+    /// A file.
+    Sqlite(PathBuf),
+}
+
 /// A server that serves.
 pub struct Running {
     pub server: Server,
@@ -36,7 +46,7 @@ pub struct Running {
     login: SocketAddr,
     stored: SocketAddr,
     accounting: SocketAddr,
-    database: String,
+    site: Site,
     pub ready_ms: Option<f64>,
 }
 
@@ -57,49 +67,43 @@ impl Ground {
         if server != Server::Null {
             self.cluster.copy(template, &database)?;
         }
+        self.start_on(server, Site::Postgres(database), every_attempt)
+    }
+
+    /// On a fresh SQLite file.
+    pub fn start_on_sqlite(&self, server: Server) -> Result<Running> {
+        let file = sqlite::make(self.folder.path(), SECRET)?;
+        self.start_on(server, Site::Sqlite(file), false)
+    }
+
+    /// On a store as it is.
+    pub fn start_on(&self, server: Server, site: Site, every_attempt: bool) -> Result<Running> {
         let folder = self.folder.path();
-        match server {
+        let (process, [login, stored, accounting], ready_ms) = match server {
             Server::FreeRadius => {
-                let peer =
-                    FreeRadius::start(folder, &self.cluster, &database, SECRET, self.peer_threads)?;
-                Ok(Running {
-                    server,
-                    process: peer.process,
-                    login: peer.login,
-                    stored: peer.stored,
-                    accounting: peer.accounting,
-                    database,
-                    ready_ms: None,
-                })
+                let store = match &site {
+                    Site::Postgres(database) => ("postgresql", self.cluster.keywords(database)),
+                    Site::Sqlite(file) => ("sqlite", file.display().to_string()),
+                };
+                let store = (store.0, store.1.as_str());
+                let peer = FreeRadius::start(folder, store, SECRET, self.peer_threads)?;
+                (peer.process, [peer.login, peer.stored, peer.accounting], None)
             }
             Server::Ours => {
                 let program = self.radiusd.clone().unwrap_or_default();
-                let cluster = &self.cluster;
-                let ours =
-                    Ours::start(&program, folder, cluster, &database, SECRET, every_attempt)?;
-                Ok(Running {
-                    server,
-                    process: ours.process,
-                    login: ours.login,
-                    stored: ours.login,
-                    accounting: ours.accounting,
-                    database,
-                    ready_ms: Some(ours.ready_ms),
-                })
+                let url = match &site {
+                    Site::Postgres(database) => self.cluster.url(database),
+                    Site::Sqlite(file) => format!("sqlite:{}", file.display()),
+                };
+                let ours = Ours::start(&program, folder, &url, SECRET, every_attempt)?;
+                (ours.process, [ours.login, ours.login, ours.accounting], Some(ours.ready_ms))
             }
             Server::Null => {
                 let (process, target) = self.helper("null", &["--secret", SECRET])?;
-                Ok(Running {
-                    server,
-                    process,
-                    login: target,
-                    stored: target,
-                    accounting: target,
-                    database,
-                    ready_ms: None,
-                })
+                (process, [target; 3], None)
             }
-        }
+        };
+        Ok(Running { server, process, login, stored, accounting, site, ready_ms })
     }
 
     /// One of our own little servers, in a process of its own.
@@ -118,13 +122,18 @@ impl Ground {
         Generator::new(target, SECRET.as_bytes(), self.sockets, seed()?)
     }
 
-    pub fn logins(&self, case: Case) -> Result<Logins> {
-        Ok(match case {
-            Case::Chap => Logins::random(Method::Chap, self.users, seed()?),
-            Case::Mschap2 => Logins::random(Method::Mschap2, self.users, seed()?),
-            Case::PapCold => Logins::each_once(Method::Pap, self.users, seed()?),
-            _ => Logins::random(Method::Pap, self.users, seed()?),
-        })
+    /// Whatever isn't accounting.
+    pub fn logins(&self, case: Case) -> Result<Box<dyn Traffic>> {
+        let logins = |method| -> Result<Box<dyn Traffic>> {
+            Ok(Box::new(Logins::random(method, self.users, seed()?)))
+        };
+        match case {
+            Case::Chap => logins(Method::Chap),
+            Case::Mschap2 => logins(Method::Mschap2),
+            Case::PapCold => Ok(Box::new(Logins::each_once(Method::Pap, self.users, seed()?))),
+            Case::Status => Ok(Box::new(Status::new(seed()?))),
+            _ => logins(Method::Pap),
+        }
     }
 
     /// Sessions that no other run of this day has.
@@ -174,16 +183,23 @@ impl Ground {
             prefix.len() + 1
         );
         let mut rows = Vec::new();
-        self.cluster.connect(&running.database)?.query_each(&sql, |row| {
+        let mut add = |row: Vec<Option<String>>| {
             let number = |at: usize| row.get(at)?.as_ref()?.parse::<i64>().ok();
             rows.push(Row {
                 id: number(0).map_or(u32::MAX, |id| id as u32),
-                closed: row.get(1).is_some_and(|text| text.as_deref() == Some("t")),
+                closed: matches!(row.get(1), Some(Some(text)) if text == "t" || text == "1"),
                 seconds: number(2).unwrap_or(-1),
                 input: number(3).unwrap_or(-1),
                 output: number(4).unwrap_or(-1),
             });
-        })?;
+        };
+        match &running.site {
+            Site::Postgres(database) => self.cluster.connect(database)?.query_each(&sql, add)?,
+            Site::Sqlite(file) => {
+                let found = sqlite::query(file, &format!("{sql};\n"))?;
+                found.into_iter().for_each(|row| add(row.into_iter().map(Some).collect()));
+            }
+        }
         Ok(sessions.audit(rows))
     }
 }
@@ -192,9 +208,14 @@ impl Running {
     pub fn target(&self, case: Case) -> SocketAddr {
         match case {
             Case::PapStored => self.stored,
-            Case::AccountingEmpty | Case::AccountingFull => self.accounting,
+            case if case.is_accounting() => self.accounting,
             _ => self.login,
         }
+    }
+
+    /// At most so far.
+    pub fn rss_mib(&self) -> f64 {
+        self.process.usage().peak_rss_mib
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::cluster::{Cluster, free_port};
+use crate::cluster::free_port;
 use crate::process::{Process, run};
 
 pub struct FreeRadius {
@@ -24,11 +24,10 @@ pub fn version() -> Result<String> {
 }
 
 impl FreeRadius {
-    /// `threads` serve, each with its connection to the database.
+    /// On a store of this dialect. `threads` serve, each with its connection to the database.
     pub fn start(
         folder: &Path,
-        cluster: &Cluster,
-        database: &str,
+        (dialect, database): (&str, &str),
         secret: &str,
         threads: usize,
     ) -> Result<FreeRadius> {
@@ -38,8 +37,6 @@ impl FreeRadius {
         let ports = [free_port()?, free_port()?, free_port()?];
         let [login, stored, accounting] =
             ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-        let connection =
-            format!("host=127.0.0.1 port={} user=postgres dbname={database}", cluster.port);
         let mut command = Command::new("freeradius");
         command.arg("-f").arg("-d").arg(settings).args(["-n", "radiusd", "-D"]);
         command.arg("/usr/share/freeradius");
@@ -47,8 +44,8 @@ impl FreeRadius {
             .env("BENCH_DIR", &own)
             .env("BENCH_FREERADIUS_LIBDIR", library()?)
             .env("BENCH_SECRET", secret)
-            .env("BENCH_DIALECT", "postgresql")
-            .env("BENCH_DATABASE", connection)
+            .env("BENCH_DIALECT", dialect)
+            .env("BENCH_DATABASE", database)
             .env("BENCH_THREADS", threads.to_string())
             .env("BENCH_CONNECTIONS", threads.to_string())
             .env("BENCH_LOGIN_PORT", ports[0].to_string())

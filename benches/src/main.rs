@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use benches::compare::Plan;
+use benches::compare::{GROWTH, LARGE, Plan};
 use benches::generator::{Generator, Load, Outcome};
 use benches::results::Case;
 use benches::sessions::Sessions;
@@ -24,7 +24,7 @@ struct Options {
 
 #[derive(Args)]
 struct CompareOptions {
-    /// Two to three minutes instead of half an hour: to see that all is well, not to publish.
+    /// Three to four minutes instead of an hour: to see that all is well, not to publish.
     #[arg(long)]
     quick: bool,
     #[arg(long)]
@@ -32,6 +32,12 @@ struct CompareOptions {
     /// Only these.
     #[arg(long, value_enum, value_delimiter = ',')]
     cases: Vec<Case>,
+    /// Also start on a store with a million users (part of a full run without --cases).
+    #[arg(long)]
+    starts: bool,
+    /// Also compare the rate at 100 thousand and 10 million rows of radacct (the same).
+    #[arg(long)]
+    growth: bool,
     /// Rows of radacct in the full database.
     #[arg(long)]
     sessions: Option<u32>,
@@ -129,7 +135,10 @@ fn compare(options: CompareOptions) -> Result<()> {
     plan.without_ours = options.without_radiusd;
     if !options.cases.is_empty() {
         plan.cases = options.cases;
+        (plan.starts, plan.growth) = (None, None);
     }
+    plan.starts = plan.starts.or(options.starts.then_some(LARGE));
+    plan.growth = plan.growth.or(options.growth.then_some(GROWTH));
     let results = benches::compare::compare(&plan)?;
     let now = std::process::Command::new("date").args(["-u", "+%F %R UTC"]).output()?;
     let text = report::markdown(&results, String::from_utf8_lossy(&now.stdout).trim());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 
-use crate::cluster::{Cluster, free_port};
+use crate::cluster::free_port;
 use crate::process::{Process, run};
 use crate::traffic::{Status, Traffic};
 use crate::wire::{Datagram, Keys};
@@ -42,8 +42,7 @@ impl Ours {
     pub fn start(
         program: &Path,
         folder: &Path,
-        cluster: &Cluster,
-        database: &str,
+        url: &str,
         secret: &str,
         every_attempt: bool,
     ) -> Result<Ours> {
@@ -58,7 +57,7 @@ impl Ours {
              [attempts]\nrate_max = {bound}\n\
              [metrics]\nlisten = \"off\"\n[http]\nlisten = \"off\"\n",
             own.display(),
-            cluster.url(database),
+            url,
         );
         let file = own.join("radiusd.toml");
         fs::write(&file, settings)?;

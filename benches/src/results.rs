@@ -1,5 +1,6 @@
 //! The figures of a run, and what is concluded from them.
 
+use crate::scale::{Growth, Start};
 use crate::sessions::Audit;
 use crate::upsert::Ceiling;
 
@@ -29,19 +30,26 @@ pub enum Case {
     PapStored,
     /// Each user for the first time since the start.
     PapCold,
+    Status,
     AccountingEmpty,
     AccountingFull,
+    /// Five times as full.
+    AccountingLarge,
+    AccountingSqlite,
 }
 
 impl Case {
-    pub const ALL: [Case; 7] = [
+    pub const ALL: [Case; 10] = [
         Case::Pap,
         Case::Chap,
         Case::Mschap2,
         Case::PapStored,
         Case::PapCold,
+        Case::Status,
         Case::AccountingEmpty,
         Case::AccountingFull,
+        Case::AccountingLarge,
+        Case::AccountingSqlite,
     ];
 
     pub fn name(self) -> &'static str {
@@ -51,13 +59,17 @@ impl Case {
             Case::Mschap2 => "MS-CHAPv2",
             Case::PapStored => "PAP, every attempt stored",
             Case::PapCold => "PAP, every user cold",
+            Case::Status => "Status-Server",
             Case::AccountingEmpty => "accounting, empty radacct",
             Case::AccountingFull => "accounting, full radacct",
+            Case::AccountingLarge => "accounting, five times as full",
+            Case::AccountingSqlite => "accounting, SQLite",
         }
     }
 
     pub fn is_accounting(self) -> bool {
-        matches!(self, Case::AccountingEmpty | Case::AccountingFull)
+        use Case::{AccountingEmpty, AccountingFull, AccountingLarge, AccountingSqlite};
+        matches!(self, AccountingEmpty | AccountingFull | AccountingLarge | AccountingSqlite)
     }
 }
 
@@ -105,6 +117,8 @@ pub struct Results {
     pub peaks: Vec<Peak>,
     pub latencies: Vec<Latency>,
     pub ready_ms: Vec<f64>,
+    pub starts: Vec<Start>,
+    pub growth: Vec<Growth>,
     pub seconds: f64,
 }
 

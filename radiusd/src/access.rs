@@ -26,7 +26,7 @@ use crate::server::{Service, Shared};
 pub struct Exchange<'a> {
     pub ticket: Ticket,
     pub packet: Packet<'a>,
-    pub nas: Arc<Nas>,
+    pub nas: &'a Arc<Nas>,
     pub key: Key,
     /// Our address that was asked.
     pub asked: IpAddr,
@@ -41,7 +41,7 @@ pub struct Exchange<'a> {
 /// What a request has been told so far.
 #[derive(Default)]
 pub struct Waiting {
-    user: Option<Arc<Known>>,
+    user: Option<Known>,
     answers: Answers,
     /// The store was away when it was asked.
     away: bool,
@@ -105,6 +105,7 @@ pub fn next(
     let request = Request {
         packet: &exchange.packet,
         dictionary: &shared.dictionary,
+        methods: &shared.methods,
         secret: &exchange.nas.secret,
         source: exchange.key.source,
         destination: SocketAddr::new(exchange.asked, exchange.asked_port),
@@ -112,7 +113,7 @@ pub fn next(
         huntgroups: &huntgroups,
         now: exchange.received_ms.div_euclid(1000),
         zone: &shared.zone,
-        challenge: rand::random(),
+        challenge: rand::random,
         options: shared.options,
     };
     let needs = match decide(&facts, &request, &mut NoRecorder) {
@@ -146,7 +147,7 @@ fn answer(
         return Next::Silence(Outcome::DoNotRespond);
     }
     let accepted = decision.verdict == Verdict::Accept;
-    if shared.journal.wants_attempt(accepted) {
+    if shared.journal.wants_attempt(accepted, exchange.received) {
         let mut trace = Trace::default();
         // The same call again, this time telling how it came to it.
         let _ = decide(facts, request, &mut trace);

@@ -6,6 +6,7 @@
 //! only unanswered ones is turned away.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,11 +17,27 @@ use hashbrown::HashTable;
 use crate::roster::Nas;
 
 /// What makes two requests the same to a client (RFC 2865 §3, Identifier).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Key {
     pub socket: usize,
     pub source: SocketAddr,
     pub identifier: u8,
+}
+
+impl Hash for Key {
+    /// One number for IPv4, two for IPv6, instead of the nine that deriving would write.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let rest = u64::from(self.source.port()) << 16
+            | u64::from(self.identifier) << 8
+            | (self.socket as u64 & 0xff);
+        match self.source.ip() {
+            IpAddr::V4(address) => state.write_u64(u64::from(u32::from(address)) << 32 | rest),
+            IpAddr::V6(address) => {
+                state.write_u128(u128::from(address));
+                state.write_u64(rest);
+            }
+        }
+    }
 }
 
 /// A request's place in the table, and which of the place's tenants it was.

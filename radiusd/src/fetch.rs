@@ -1,7 +1,7 @@
 //! What a decision lacks is fetched here: users' rows many at a time, counters, sessions, and
 //! passwords that take long to check.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +17,8 @@ use tokio::time::timeout;
 use crate::duplicates::Ticket;
 use crate::online::{Count, Online};
 use crate::policy::{
-    Answers, Ask, Counted, Direction, Need, OpenSessions, UserPolicy, compile_user, lookup_names,
+    Answers, Ask, Counted, Direction, GroupNames, Need, OpenSessions, UserPolicy, compile_user,
+    lookup_names,
 };
 use crate::roster::{Found, Known, Mark, Roster};
 use crate::server::{Mailbox, Message};
@@ -40,7 +41,7 @@ pub enum What {
 
 /// What came of it; none when the store is away.
 pub enum Fetched {
-    User(Option<Arc<Known>>),
+    User(Option<Known>),
     Answers(Option<Vec<Answer>>),
 }
 
@@ -128,6 +129,7 @@ struct Source {
     /// Bounds the passwords checked at once, so that they leave a core to everybody else.
     slow: Semaphore,
     hosts: Hosts,
+    group_lists: parking_lot::Mutex<HashSet<GroupNames>>,
 }
 
 impl Fetcher {
@@ -151,6 +153,7 @@ impl Fetcher {
             zone,
             slow: Semaphore::new(slow),
             hosts: Hosts::default(),
+            group_lists: parking_lot::Mutex::default(),
         });
         let users = Arc::new(Wanted { users: Turns::new().into(), arrived: Notify::new() });
         let task = users_loop(users.clone(), Arc::clone(&source), queries, mailboxes.clone());
@@ -216,7 +219,7 @@ async fn users_loop(
 
 const LATE: &str = "no answer in time";
 
-fn tell(mailboxes: &[Mailbox<Message>], batch: &[UserWanted], known: Option<&[Arc<Known>]>) {
+fn tell(mailboxes: &[Mailbox<Message>], batch: &[UserWanted], known: Option<&[Known]>) {
     for (index, one) in batch.iter().enumerate() {
         let user = known.and_then(|known| known.get(index).cloned());
         if let Some(mailbox) = mailboxes.get(one.worker) {
@@ -227,7 +230,7 @@ fn tell(mailboxes: &[Mailbox<Message>], batch: &[UserWanted], known: Option<&[Ar
 
 impl Source {
     /// The rows of each name in one query, kept in the roster; none when the store is away.
-    async fn users(&self, names: &[&[u8]]) -> Option<Vec<Arc<Known>>> {
+    async fn users(&self, names: &[&[u8]]) -> Option<Vec<Known>> {
         let forms: Vec<_> = names.iter().map(|name| lookup_names(name)).collect();
         // Before the query: see `roster::users`.
         let marks: Vec<Mark> =
@@ -248,7 +251,9 @@ impl Source {
     }
 
     fn compile(&self, rows: &UserRows) -> UserPolicy {
-        compile_user(rows, &self.dictionary, &self.zone)
+        let mut policy = compile_user(rows, &self.dictionary, &self.zone);
+        policy.share_groups(&mut self.group_lists.lock());
+        policy
     }
 
     /// What the store says, none when it is away. Remembers which.
@@ -334,7 +339,7 @@ impl Source {
     }
 
     /// The rows of a User-Profile, from memory if they can be.
-    async fn profile(self: &Arc<Self>, name: &str) -> Option<Arc<Known>> {
+    async fn profile(self: &Arc<Self>, name: &str) -> Option<Known> {
         let doubtful = match self.roster.users.find(name.as_bytes(), Instant::now()) {
             Found::Known(known) => return Some(known),
             Found::Doubtful(known) => Some(known),

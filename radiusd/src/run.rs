@@ -141,6 +141,7 @@ pub(crate) async fn share(
         mailboxes.senders.clone(),
     );
     Ok(Arc::new(Shared {
+        methods: policy::Methods::of(&dictionary),
         dictionary,
         roster,
         online,

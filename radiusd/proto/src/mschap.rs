@@ -55,10 +55,10 @@ impl<'a> MsChap<'a> {
     /// `None`: no MS-CHAP login, which takes a challenge and a response. With both versions
     /// present, the first counts. What is behind the right length is passed over.
     pub fn find(packet: &Packet<'a>) -> Option<Result<MsChap<'a>, Unreadable>> {
-        let challenge = packet.find_vendor(MICROSOFT, MS_CHAP_CHALLENGE);
+        let challenge = packet.find_vendor(MICROSOFT, MS_CHAP_CHALLENGE)?;
         let first = packet.find_vendor(MICROSOFT, MS_CHAP_RESPONSE);
         let second = packet.find_vendor(MICROSOFT, MS_CHAP2_RESPONSE);
-        match (challenge?, first, second) {
+        match (challenge, first, second) {
             (challenge, Some(response), _) => Some(V1::read(challenge, response)),
             (challenge, None, Some(response)) => Some(V2::read(challenge, response)),
             (_, None, None) => None,

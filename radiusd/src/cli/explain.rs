@@ -54,9 +54,11 @@ impl Explain {
         let nas = self.nas.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let names = desk.wait(desk.store.find_nas(&nas.to_string()))?;
         let huntgroups = Huntgroups::compile(&desk.wait(desk.store.huntgroups())?);
+        let methods = policy::Methods::of(&desk.dictionary);
         let request = policy::Request {
             packet: &packet,
             dictionary: &desk.dictionary,
+            methods: &methods,
             secret: &secret,
             source: SocketAddr::new(nas, 0),
             destination: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1812),
@@ -64,7 +66,7 @@ impl Explain {
             huntgroups: &huntgroups,
             now: jiff::Timestamp::now().as_second(),
             zone: &desk.zone,
-            challenge: rand::random(),
+            challenge: rand::random,
             options: policy::Options { counter_carry: desk.config.compat.counter_carry },
         };
         let user = desk.wait(fetch_user(&self.user, &desk))?;

@@ -33,7 +33,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use schema::{Attempt, Bounds, Store};
 use tokio::runtime::Handle;
@@ -229,8 +229,8 @@ impl Journal {
     }
 
     /// Whether an attempt would be taken now.
-    pub fn wants_attempt(&self, accepted: bool) -> bool {
-        self.attempts.wants(accepted)
+    pub fn wants_attempt(&self, accepted: bool, now: Instant) -> bool {
+        self.attempts.wants(accepted, now)
     }
 
     /// Takes an attempt, or counts it when there are too many.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use dictionaries::{Attribute, Value};
+use dictionaries::Attribute;
 use proto::attribute::{CHAP_PASSWORD, EAP_MESSAGE, USER_PASSWORD};
 use proto::chap::Chap;
 use proto::mschap::MsChap;
@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use super::decision::{Case, Halt};
 use super::list::{Held, first};
+use super::methods::Method;
 use super::need::SlowPassword;
 use super::role::Role;
 use super::rows::{More, stored};
@@ -35,20 +36,18 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
         let packet = self.request.packet;
         let eap = packet.find(EAP_MESSAGE).is_some();
         if packet.find(CHAP_PASSWORD).is_some_and(|octets| !octets.is_empty()) {
-            self.choose("CHAP");
+            self.choose(Method::Chap);
         } else if MsChap::find(packet).is_some() {
-            self.choose("MS-CHAP");
+            self.choose(Method::MsChap);
         }
         if eap { Err(Halt::Refuse(Reason::EapNotSupported)) } else { Ok(()) }
     }
 
-    fn choose(&mut self, method: &'static str) {
-        self.recorder.note(|| TraceStep::Login { method });
-        let attribute = self.request.dictionary.attribute("Auth-Type");
-        if let Some(attribute) = attribute
-            && let Some(number) = attribute.value_named(method)
-        {
-            self.control.push(Held::made(attribute, Value::Integer(number)));
+    fn choose(&mut self, method: Method) {
+        self.recorder.note(|| TraceStep::Login { method: method.name() });
+        if let Some(pair) = self.request.methods.pair(method) {
+            let pair = Cow::Borrowed(pair);
+            self.control.push(Held { pair, role: Role::AuthType, item: None, mute: false });
         }
     }
 
@@ -61,7 +60,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
         });
         let chosen = first(&self.control, Role::AuthType).is_some();
         if known && !chosen && self.sent_password().is_some() {
-            self.choose("PAP");
+            self.choose(Method::Pap);
         }
     }
 
@@ -81,17 +80,16 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
         }
         let Some(held) = last else { return Err(self.no_way_in()) };
         let number = held.pair.value.as_u64().unwrap_or(0);
-        let attribute = held.pair.attribute.clone();
-        let name = method_name(&attribute, number).to_ascii_lowercase();
+        let attribute = &held.pair.attribute;
         self.recorder
-            .note(|| TraceStep::AuthType { name: method_name(&attribute, number).into_owned() });
-        match (number, name.as_str()) {
+            .note(|| TraceStep::AuthType { name: method_name(attribute, number).into_owned() });
+        match (number, self.request.methods.numbered(number)) {
             (REJECT, _) => Err(Halt::Refuse(Reason::AuthTypeReject)),
             (ACCEPT, _) => Ok(()),
-            (_, "pap") => self.pap(),
-            (_, "chap") => self.chap(),
-            (_, "ms-chap" | "mschap") => self.ms_chap(),
-            _ => Err(Halt::Refuse(Reason::AuthTypeUnfit)),
+            (_, Some(Method::Pap)) => self.pap(),
+            (_, Some(Method::Chap)) => self.chap(),
+            (_, Some(Method::MsChap)) => self.ms_chap(),
+            (_, None) => Err(Halt::Refuse(Reason::AuthTypeUnfit)),
         }
     }
 
@@ -129,7 +127,6 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
         let Some((attribute, known)) = passwords.into_iter().next() else {
             return Err(self.no_way_in());
         };
-        let attribute = attribute.name.to_string();
         let fits = match known {
             Known::Clear(clear) => clear == &*typed,
             Known::Bad(why) => {
@@ -147,7 +144,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
             },
             Known::Stored(stored) => stored.pap(&typed),
         };
-        self.compared(attribute, fits)
+        compared(self.recorder, attribute, fits)
     }
 
     fn chap(&mut self) -> Result<(), Halt> {
@@ -158,13 +155,13 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
         };
         let passwords = passwords(&self.control);
         let clear = passwords.iter().find_map(|(attribute, known)| match known {
-            Known::Clear(clear) => Some((attribute.name.to_string(), chap.check(clear))),
+            Known::Clear(clear) => Some((*attribute, chap.check(clear))),
             _ => None,
         });
         let none = passwords.is_empty();
         drop(passwords);
         match clear {
-            Some((attribute, fits)) => self.compared(attribute, fits),
+            Some((attribute, fits)) => compared(self.recorder, attribute, fits),
             None if none => Err(self.no_way_in()),
             None => {
                 let why = "CHAP needs the password in clear";
@@ -174,15 +171,20 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
         }
     }
 
-    pub(super) fn compared(&mut self, attribute: String, fits: bool) -> Result<(), Halt> {
-        self.recorder.note(|| TraceStep::Password { attribute, fits });
-        if fits { Ok(()) } else { Err(Halt::Refuse(Reason::WrongPassword)) }
-    }
-
     pub(super) fn no_password(&mut self, why: &'static str) -> Halt {
         self.recorder.note(|| TraceStep::NoPassword { why });
         self.no_way_in()
     }
+}
+
+/// Notes the row of the password, and ends here when it doesn't fit.
+pub(super) fn compared<R: Recorder>(
+    recorder: &mut R,
+    attribute: &Attribute,
+    fits: bool,
+) -> Result<(), Halt> {
+    recorder.note(|| TraceStep::Password { attribute: attribute.name.to_string(), fits });
+    if fits { Ok(()) } else { Err(Halt::Refuse(Reason::WrongPassword)) }
 }
 
 fn method_name(attribute: &Attribute, number: u64) -> Cow<'_, str> {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use dictionaries::Pair;
+use dictionaries::{Pair, Value};
 use smallvec::SmallVec;
 
 use super::check::Match;
@@ -210,22 +210,25 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
     /// Merges check rows into control, reply rows into the reply.
     fn merge(&mut self, table: Table, owner: &str, batch: &'a Batch) {
         let scope = self.scope();
-        let held = |item: &'a Item| Held {
-            pair: match scope.value(item) {
+        let expands = |item: &Item| item.template().is_some() || item.host().is_some();
+        // Before any of the rows is merged: they don't see each other.
+        let made: SmallVec<[Option<Value>; 2]> =
+            batch.items.iter().filter(|item| expands(item)).map(|item| scope.value(item)).collect();
+        let mut made = made.into_iter();
+        let held = |item: &'a Item| {
+            let value = if expands(item) { made.next().flatten() } else { None };
+            let mute = item.template().is_some() && value.is_none();
+            let pair = match value {
                 Some(value) => Cow::Owned(Pair { value, ..item.pair.clone() }),
                 None => Cow::Borrowed(&item.pair),
-            },
-            role: item.role,
-            item: Some(item),
-            mute: item.template().is_some() && scope.value(item).is_none(),
+            };
+            (item, Held { pair, role: item.role, item: Some(item), mute })
         };
-        let rows: SmallVec<[(&'a Item, Held<'a>); 8]> =
-            batch.items.iter().map(|item| (item, held(item))).collect();
         let list: &mut List<'a> = match table {
             Table::RadCheck | Table::RadGroupCheck => &mut self.control,
             Table::RadReply | Table::RadGroupReply => &mut self.reply,
         };
-        merge(list, rows.into_iter(), |item, effect| {
+        merge(list, batch.items.iter().map(held), |item, effect| {
             self.recorder.note(|| TraceStep::Merged { row: shown(table, owner, item), effect });
         });
     }

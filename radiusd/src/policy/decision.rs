@@ -17,12 +17,14 @@ use super::role::Role;
 use super::template::Scope;
 use super::trace::{self, Lacks, Recorder, TraceStep};
 use super::view::View;
-use super::{Answers, Groups, Huntgroups, Need, Reason, UserPolicy};
+use super::{Answers, Groups, Huntgroups, Methods, Need, Reason, UserPolicy};
 
 /// What the packet says, and where and when it came.
 pub struct Request<'a> {
     pub packet: &'a Packet<'a>,
     pub dictionary: &'a Dictionary,
+    /// Of this dictionary.
+    pub methods: &'a Methods,
     pub secret: &'a Secret,
     /// The NAS, or a proxy.
     pub source: SocketAddr,
@@ -34,8 +36,8 @@ pub struct Request<'a> {
     /// Epoch seconds of receipt.
     pub now: i64,
     pub zone: &'a TimeZone,
-    /// Random octets: the challenge that MS-CHAP-Error offers.
-    pub challenge: [u8; 16],
+    /// Draws random octets: the challenge that MS-CHAP-Error offers.
+    pub challenge: fn() -> [u8; 16],
     pub options: Options,
 }
 

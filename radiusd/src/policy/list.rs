@@ -65,42 +65,43 @@ pub(super) fn merge<'a>(
     rows: impl Iterator<Item = (&'a Item, Held<'a>)>,
     mut tell: impl FnMut(&'a Item, Effect),
 ) {
-    // Of what was there before: `None` is gone.
-    let mut before: SmallVec<[Option<Held<'a>>; 8]> = list.drain(..).map(Some).collect();
-    let mut edited: SmallVec<[bool; 8]> = SmallVec::from_elem(false, before.len());
-    let mut in_front: List<'a> = List::new();
-    let mut behind: List<'a> = List::new();
+    // Of what was there before.
+    let mut marks: SmallVec<[Mark; 8]> = SmallVec::from_elem(Mark::Untouched, list.len());
+    let mut in_front: Vec<Held<'a>> = Vec::new();
     for (item, held) in rows {
         let effect = match item.op {
-            Op::Add => Effect::Added,
-            Op::Prepend => {
-                in_front.insert(0, held);
-                tell(item, Effect::Added);
-                continue;
-            }
-            _ => edit(item, &held, &mut before, &mut edited),
+            Op::Add | Op::Prepend => Effect::Added,
+            _ => edit(item, &held, list, &mut marks),
         };
-        if effect == Effect::Added {
-            behind.push(held);
+        match (effect, item.op) {
+            (Effect::Added, Op::Prepend) => in_front.insert(0, held),
+            (Effect::Added, _) => list.push(held),
+            _ => {}
         }
         tell(item, effect);
     }
-    list.extend(in_front);
-    list.extend(before.into_iter().flatten());
-    list.extend(behind);
+    if marks.contains(&Mark::Gone) {
+        let mut marks = marks.into_iter();
+        list.retain(|_| marks.next() != Some(Mark::Gone));
+    }
+    if !in_front.is_empty() {
+        list.insert_many(0, in_front);
+    }
+}
+
+/// What the rows so far did to one that was there before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    Untouched,
+    Replaced,
+    Gone,
 }
 
 /// Goes through what was there; [`Effect::Added`] leaves the adding to the caller.
-fn edit<'a>(
-    item: &Item,
-    held: &Held<'a>,
-    before: &mut [Option<Held<'a>>],
-    edited: &mut [bool],
-) -> Effect {
+fn edit<'a>(item: &Item, held: &Held<'a>, list: &mut [Held<'a>], marks: &mut [Mark]) -> Effect {
     let mut removed = false;
-    for (place, edited) in before.iter_mut().zip(edited) {
-        let Some(there) = place else { continue };
-        if *edited || !item.is_same(&there.pair.attribute) {
+    for (there, mark) in list.iter_mut().zip(marks) {
+        if *mark != Mark::Untouched || !item.is_same(&there.pair.attribute) {
             continue;
         }
         let ordering = || compare(&held.pair, there.pair.tag, &there.pair.value);
@@ -115,12 +116,12 @@ fn edit<'a>(
             _ => return Effect::Nothing,
         };
         if replace {
-            *place = Some(held.clone());
-            *edited = true;
+            *there = held.clone();
+            *mark = Mark::Replaced;
             return Effect::Replaced;
         }
         if remove {
-            *place = None;
+            *mark = Mark::Gone;
             removed = true;
         }
     }

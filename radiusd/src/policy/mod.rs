@@ -13,6 +13,7 @@ mod reason;
 mod trace;
 
 mod huntgroups;
+mod methods;
 mod names;
 mod view;
 
@@ -39,10 +40,13 @@ mod sessions;
 pub use decision::{Decision, Facts, Options, Request, Step, Verdict, decide};
 pub use huntgroups::Huntgroups;
 pub use list::Effect;
+pub use methods::Methods;
 pub use names::lookup_names;
 pub use need::{Answers, Ask, Counted, Direction, NEEDS_MAX, Need, OpenSessions, SlowPassword};
 pub use op::Op;
 pub use reason::Reason;
-pub use rows::{BadRow, GroupPolicy, Groups, Mistake, UserPolicy, compile_group, compile_user};
+pub use rows::{
+    BadRow, GroupNames, GroupPolicy, Groups, Mistake, UserPolicy, compile_group, compile_user,
+};
 pub use template::Unsupported;
 pub use trace::{Lacks, NoRecorder, Recorder, Shown, Table, Trace, TraceStep};

@@ -1,6 +1,6 @@
 //! MS-CHAP, both versions: the check, and what its answer carries.
 
-use dictionaries::Value;
+use dictionaries::{Attribute, Value};
 use proto::attribute::{
     MICROSOFT, MS_CHAP_ERROR, MS_CHAP2_SUCCESS, MS_MPPE_ENCRYPTION_POLICY,
     MS_MPPE_ENCRYPTION_TYPES, MS_MPPE_RECV_KEY, MS_MPPE_SEND_KEY, USER_NAME,
@@ -11,7 +11,7 @@ use proto::mschap::{
 };
 
 use super::Reason;
-use super::authenticate::{Known, passwords};
+use super::authenticate::{Known, compared, passwords};
 use super::decision::{Case, Halt};
 use super::list::{Held, first};
 use super::role::Role;
@@ -32,8 +32,8 @@ const ACCOUNT_WORKSTATION: u64 = 0x80_0000;
 const ACCOUNT_LOCKED: u64 = 0x400_0000;
 
 /// What is known of the password.
-enum Hash {
-    Known(String, NtHash),
+enum Hash<'l> {
+    Known(&'l Attribute, NtHash),
     /// In clear, but no text that MS-CHAP could hash.
     Unhashable,
     Unknown,
@@ -55,7 +55,7 @@ impl<R: Recorder> Case<'_, '_, R> {
         }
         let name = self.request.packet.find(USER_NAME).unwrap_or_default();
         let name = peer_name(super::names::without_end(name));
-        let known = match self.nt_password() {
+        let known = match nt_password(&self.control) {
             Hash::Known(attribute, hash) => {
                 let fits = match &login {
                     MsChap::V1(login) => login.check(&hash),
@@ -67,40 +67,22 @@ impl<R: Recorder> Case<'_, '_, R> {
             Hash::Unknown => None,
         };
         let fits = known.as_ref().is_some_and(|(_, _, fits)| *fits);
-        if let Some(refusal) = Refusal::of(control, fits) {
+        let refusal = Refusal::of(control, fits);
+        let outcome = match (&refusal, &known) {
+            (Some(Refusal { reason: Some(reason), .. }), _) => Some(Err(Halt::Refuse(*reason))),
+            (_, Some((attribute, ..))) => Some(compared(self.recorder, attribute, fits)),
+            (_, None) => None,
+        };
+        let hash = known.map(|(_, hash, _)| hash);
+        if let Some(refusal) = refusal {
             self.answer_error(&login, &refusal);
-            return Err(match (refusal.reason, known) {
-                (Some(reason), _) => Halt::Refuse(reason),
-                (None, Some((attribute, ..))) => return self.compared(attribute, false),
-                (None, None) => {
-                    self.no_password("MS-CHAP needs the password in clear, or its NT hash")
-                }
+            return outcome.unwrap_or_else(|| {
+                Err(self.no_password("MS-CHAP needs the password in clear, or its NT hash"))
             });
         }
-        let Some((attribute, hash, _)) = known else { return Ok(()) };
+        let (Some(hash), Some(outcome)) = (hash, outcome) else { return Ok(()) };
         self.answer_success(&login, &hash, name);
-        self.compared(attribute, true)
-    }
-
-    /// NT-Password goes before Cleartext-Password, wherever they stand.
-    fn nt_password(&self) -> Hash {
-        let passwords = passwords(&self.control);
-        let nt = passwords.iter().find_map(|(attribute, known)| match known {
-            Known::Stored(stored) => Some((attribute.name.to_string(), stored.nt_hash()?)),
-            _ => None,
-        });
-        if let Some((attribute, hash)) = nt {
-            return Hash::Known(attribute, hash);
-        }
-        let clear = passwords.iter().find_map(|(attribute, known)| match known {
-            Known::Clear(clear) => Some((attribute.name.to_string(), nt_hash(clear))),
-            _ => None,
-        });
-        match clear {
-            Some((attribute, Some(hash))) => Hash::Known(attribute, hash),
-            Some((_, None)) => Hash::Unhashable,
-            None => Hash::Unknown,
-        }
+        outcome
     }
 
     fn account_control(&self) -> Option<u64> {
@@ -114,7 +96,7 @@ impl<R: Recorder> Case<'_, '_, R> {
     fn answer_error(&mut self, login: &MsChap<'_>, refusal: &Refusal) {
         // Where the account is at fault, no other password would help.
         let retry = refusal.reason.is_none();
-        let challenge = self.request.challenge;
+        let challenge = (self.request.challenge)();
         let octets = match login {
             MsChap::V1(login) => {
                 let (challenge, _) = challenge.split_at(8);
@@ -180,6 +162,27 @@ impl Refusal {
             (AUTHENTICATION_FAILURE, "Authentication rejected", None)
         };
         Some(Refusal { code, message, reason })
+    }
+}
+
+/// NT-Password goes before Cleartext-Password, wherever they stand.
+fn nt_password<'l>(control: &'l [Held<'_>]) -> Hash<'l> {
+    let passwords = passwords(control);
+    let nt = passwords.iter().find_map(|(attribute, known)| match known {
+        Known::Stored(stored) => Some((*attribute, stored.nt_hash()?)),
+        _ => None,
+    });
+    if let Some((attribute, hash)) = nt {
+        return Hash::Known(attribute, hash);
+    }
+    let clear = passwords.iter().find_map(|(attribute, known)| match known {
+        Known::Clear(clear) => Some((*attribute, nt_hash(clear))),
+        _ => None,
+    });
+    match clear {
+        Some((attribute, Some(hash))) => Hash::Known(attribute, hash),
+        Some((_, None)) => Hash::Unhashable,
+        None => Hash::Unknown,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Rows compiled once: attributes found, values read, operators known, mistakes kept.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,13 +15,19 @@ use super::op::Op;
 use super::role::Role;
 use super::template::{Template, Unsupported};
 
+/// A user's groups in the order of priority; users in the same groups share one list.
+pub type GroupNames = Arc<[Box<str>]>;
+
+/// Lists that are kept to be shared.
+const LISTS_MAX: usize = 4096;
+
 /// A user's rows, ready to decide with.
 #[derive(Debug)]
 pub struct UserPolicy {
     pub(super) name: Box<str>,
     pub(super) check: Batch,
     pub(super) reply: Batch,
-    pub(super) groups: Box<[Box<str>]>,
+    pub(super) groups: GroupNames,
 }
 
 /// A group's.
@@ -115,12 +122,20 @@ impl UserPolicy {
 
     /// Octets of memory, roughly.
     pub fn size(&self) -> usize {
-        let groups = self.groups.iter().map(|group| group.len() + size_of::<Box<str>>() + 8);
-        size_of::<UserPolicy>()
-            + self.name.len()
-            + self.check.size()
-            + self.reply.size()
-            + groups.sum::<usize>()
+        size_of::<UserPolicy>() + self.name.len() + self.check.size() + self.reply.size()
+    }
+
+    /// Takes the list of its groups from `lists`, where most users find one that is there already.
+    pub fn share_groups(&mut self, lists: &mut HashSet<GroupNames>) {
+        if let Some(known) = lists.get(&self.groups) {
+            self.groups = known.clone();
+            return;
+        }
+        // Sites with more lists than that have users of many kinds: sharing would save little.
+        if lists.len() >= LISTS_MAX {
+            lists.clear();
+        }
+        lists.insert(self.groups.clone());
     }
 }
 
@@ -132,12 +147,15 @@ impl GroupPolicy {
 
 impl Batch {
     fn compile(rows: &[schema::Row], dictionary: &Dictionary, zone: &TimeZone) -> Batch {
-        let items: Result<_, _> =
-            rows.iter().map(|row| Item::compile(row, dictionary, zone)).collect();
-        match items {
-            Ok(items) => Batch { items, bad: None },
-            Err(bad) => Batch { items: Box::default(), bad: Some(Box::new(bad)) },
+        // Room for just these: what is shrunk later keeps its place in many an allocator.
+        let mut items = Vec::with_capacity(rows.len());
+        for row in rows {
+            match Item::compile(row, dictionary, zone) {
+                Ok(item) => items.push(item),
+                Err(bad) => return Batch { items: Box::default(), bad: Some(Box::new(bad)) },
+            }
         }
+        Batch { items: items.into(), bad: None }
     }
 
     /// Are there no rows at all?

@@ -207,9 +207,19 @@ pub(super) fn is_secret(attribute: &Attribute) -> bool {
     let name = &*attribute.name;
     attribute.flags.secret
         || attribute.flags.encrypt != Encrypt::No
-        || ["Password", "CHAP", "EAP-Message", "MPPE", "Secret"]
-            .iter()
-            .any(|part| name.contains(part))
+        || (0..name.len()).any(|at| names_a_secret(name.as_bytes().split_at(at).1))
         || name.ends_with("-Key")
         || matches!(name, "State" | "Message-Authenticator")
+}
+
+/// Asked at every octet of every name in a trace.
+fn names_a_secret(rest: &[u8]) -> bool {
+    match rest.first() {
+        Some(b'P') => rest.starts_with(b"Password"),
+        Some(b'C') => rest.starts_with(b"CHAP"),
+        Some(b'E') => rest.starts_with(b"EAP-Message"),
+        Some(b'M') => rest.starts_with(b"MPPE"),
+        Some(b'S') => rest.starts_with(b"Secret"),
+        _ => false,
+    }
 }

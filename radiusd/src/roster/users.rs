@@ -21,46 +21,51 @@ use crate::policy::UserPolicy;
 const SLOTS: usize = 1 << 16;
 
 /// What is known of a name: its rows, or that there are none.
+#[derive(Clone)]
 pub struct Known {
     pub policy: Option<Arc<UserPolicy>>,
     mark: Mark,
-    filled: Instant,
+    /// In ms since the cache was made.
+    filled_ms: u64,
 }
 
-/// The counters of a name before its rows were asked for.
+/// The counters of a name before its rows were asked for: of its raw form and of its escaped one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
-    epoch: u64,
-    watch: u64,
-    raw: (u16, u32),
-    escaped: (u16, u32),
+    epoch: u32,
+    watch: u32,
+    slots: [u16; 2],
+    generations: [u32; 2],
 }
 
 /// What the cache says of a name.
 pub enum Found {
     /// As the store has it.
-    Known(Arc<Known>),
+    Known(Known),
     /// As the store had it; whether it still does cannot be told (no word from the store).
-    Doubtful(Arc<Known>),
+    Doubtful(Known),
     Unknown,
 }
+
+/// Of the table, for each name.
+const ENTRY_OCTETS: usize = 96;
 
 #[derive(Clone)]
 struct ByOctets;
 
-impl Weighter<Box<[u8]>, Arc<Known>> for ByOctets {
-    fn weight(&self, name: &Box<[u8]>, known: &Arc<Known>) -> u64 {
+impl Weighter<Box<[u8]>, Known> for ByOctets {
+    fn weight(&self, name: &Box<[u8]>, known: &Known) -> u64 {
         let rows = known.policy.as_ref().map_or(0, |policy| policy.size());
-        (name.len() + rows + 160) as u64
+        (name.len() + rows + ENTRY_OCTETS) as u64
     }
 }
 
 pub struct Users {
-    cache: Cache<Box<[u8]>, Arc<Known>, ByOctets, RandomState>,
+    cache: Cache<Box<[u8]>, Known, ByOctets, RandomState>,
     generations: Box<[AtomicU32]>,
-    epoch: AtomicU64,
+    epoch: AtomicU32,
     /// Counts the times that the watch began anew: what changed before may have been missed.
-    watch: AtomicU64,
+    watch: AtomicU32,
     began: Instant,
     /// When the store was last known to announce changes, in ms since `began`.
     heard_ms: AtomicU64,
@@ -86,8 +91,8 @@ impl Users {
                 DefaultLifecycle::default(),
             ),
             generations: (0..SLOTS).map(|_| AtomicU32::new(0)).collect(),
-            epoch: AtomicU64::new(0),
-            watch: AtomicU64::new(0),
+            epoch: AtomicU32::new(0),
+            watch: AtomicU32::new(0),
             began: Instant::now(),
             heard_ms: AtomicU64::new(NEVER),
         }
@@ -95,29 +100,29 @@ impl Users {
 
     /// The counters of a name as they stand now; to be taken before the query.
     pub fn mark(&self, raw: &str, escaped: &str) -> Mark {
-        let of = |name: &str| {
-            let slot = slot(&Md5::digest(name.as_bytes()).into());
-            (slot, self.generations[usize::from(slot)].load(Ordering::Acquire))
-        };
+        let of = |name: &str| slot(&Md5::digest(name.as_bytes()).into());
         let epoch = self.epoch.load(Ordering::Acquire);
         let watch = self.watch.load(Ordering::Acquire);
-        let raw_mark = of(raw);
-        let escaped = if raw == escaped { raw_mark } else { of(escaped) };
-        Mark { epoch, watch, raw: raw_mark, escaped }
+        let raw_slot = of(raw);
+        let slots = [raw_slot, if raw == escaped { raw_slot } else { of(escaped) }];
+        Mark { epoch, watch, slots, generations: slots.map(|slot| self.generation(slot)) }
+    }
+
+    fn generation(&self, slot: u16) -> u32 {
+        self.generations[usize::from(slot)].load(Ordering::Acquire)
     }
 
     fn stands(&self, mark: &Mark) -> bool {
-        let moved = |(slot, generation): (u16, u32)| {
-            self.generations[usize::from(slot)].load(Ordering::Acquire) != generation
-        };
-        self.epoch.load(Ordering::Acquire) == mark.epoch && !moved(mark.raw) && !moved(mark.escaped)
+        self.epoch.load(Ordering::Acquire) == mark.epoch
+            && mark.slots.map(|slot| self.generation(slot)) == mark.generations
     }
 
     /// Keeps what a query said, unless something moved since `mark`.
-    pub fn fill(&self, name: &[u8], mark: Mark, policy: Option<Arc<UserPolicy>>) -> Arc<Known> {
-        let known = Arc::new(Known { policy, mark, filled: Instant::now() });
+    pub fn fill(&self, name: &[u8], mark: Mark, policy: Option<Arc<UserPolicy>>) -> Known {
+        let filled_ms = self.began.elapsed().as_millis() as u64;
+        let known = Known { policy, mark, filled_ms };
         if self.stands(&mark) {
-            self.cache.insert(name.into(), Arc::clone(&known));
+            self.cache.insert(name.into(), known.clone());
         }
         known
     }
@@ -131,7 +136,7 @@ impl Users {
             return Found::Doubtful(known);
         }
         if self.silence(now).is_none_or(|silence| silence > SILENCE)
-            && now.saturating_duration_since(known.filled) > UNWATCHED_AGE
+            && now.saturating_duration_since(self.at(known.filled_ms)) > UNWATCHED_AGE
         {
             return Found::Doubtful(known);
         }
@@ -141,8 +146,11 @@ impl Users {
     /// For how long the store has not been heard; none when it never was.
     pub fn silence(&self, now: Instant) -> Option<Duration> {
         let heard_ms = self.heard_ms.load(Ordering::Relaxed);
-        let heard = self.began.checked_add(Duration::from_millis(heard_ms))?;
-        (heard_ms != NEVER).then(|| now.saturating_duration_since(heard))
+        (heard_ms != NEVER).then(|| now.saturating_duration_since(self.at(heard_ms)))
+    }
+
+    fn at(&self, ms: u64) -> Instant {
+        self.began + Duration::from_millis(ms)
     }
 
     pub fn heard(&self) {

@@ -101,11 +101,24 @@ impl Desk {
         self.shares.pile_up(self.now);
     }
 
-    pub fn datagram(&mut self, socket: usize, service: Service, envelope: Envelope, octets: &[u8]) {
+    /// Who may send, as it stood at the last tick. Taken once for a batch: a count of references
+    /// that all workers share is dear to change.
+    pub fn clients(&self) -> Arc<Clients> {
+        Arc::clone(&self.clients)
+    }
+
+    pub fn datagram(
+        &mut self,
+        clients: &Clients,
+        at: (usize, Service),
+        envelope: Envelope,
+        octets: &[u8],
+    ) {
+        let (socket, service) = at;
         self.counters.received(service);
         #[cfg(test)]
         assert_ne!(octets, b"panic", "as a test wants it");
-        if let Some(outcome) = self.receive(socket, service, envelope, octets) {
+        if let Some(outcome) = self.receive(clients, (socket, service), envelope, octets) {
             self.counters.count(outcome);
         }
     }
@@ -113,15 +126,15 @@ impl Desk {
     /// The outcome, or none while the answer is under way.
     fn receive(
         &mut self,
-        socket: usize,
-        service: Service,
+        clients: &Clients,
+        (socket, service): (usize, Service),
         envelope: Envelope,
         octets: &[u8],
     ) -> Option<Outcome> {
         let source = envelope.source.ip();
-        let nas = match self.clients.find(source) {
-            Some(nas) => Arc::clone(nas),
-            None => match self.identified(octets) {
+        let nas = match clients.find(source) {
+            Some(nas) => nas,
+            None => match identified(clients, octets) {
                 Some(nas) => nas,
                 None => {
                     if self.shares.note() {
@@ -148,7 +161,7 @@ impl Desk {
         {
             return Some(Outcome::SourceOverLimit);
         }
-        if let Err(outcome) = self.verify(&nas, &packet) {
+        if let Err(outcome) = self.verify(nas, &packet) {
             return Some(outcome);
         }
         let ticket = match self.see(key, &packet) {
@@ -175,16 +188,6 @@ impl Desk {
 
     fn port(&self, socket: usize) -> u16 {
         self.ports.get(socket).copied().unwrap_or_default()
-    }
-
-    /// A client without a fixed address, by its NAS-Identifier.
-    fn identified(&self, octets: &[u8]) -> Option<Arc<Nas>> {
-        if !self.clients.has_identified() {
-            return None;
-        }
-        let packet = Packet::parse(octets).ok()?;
-        let identifier = packet.find(proto::attribute::NAS_IDENTIFIER)?;
-        self.clients.identified(identifier).cloned()
     }
 
     /// Authenticators, and the rules against forged answers.
@@ -253,7 +256,7 @@ impl Desk {
     /// False when too many of its source wait already.
     fn park(&mut self, exchange: &Exchange<'_>) -> bool {
         let octets = exchange.packet.octets();
-        self.duplicates.park(exchange.ticket, octets, exchange.asked, Arc::clone(&exchange.nas))
+        self.duplicates.park(exchange.ticket, octets, exchange.asked, Arc::clone(exchange.nas))
     }
 
     /// Sends what stands in `self.reply`.
@@ -381,7 +384,7 @@ impl Desk {
         let exchange = Exchange {
             ticket,
             packet,
-            nas: parked.nas,
+            nas: &parked.nas,
             key: parked.key,
             asked: parked.asked,
             asked_port: self.port(parked.key.socket),
@@ -426,6 +429,16 @@ impl Desk {
             self.counters.unsent.fetch_add(refused, Ordering::Relaxed);
         }
     }
+}
+
+/// A client without a fixed address, by its NAS-Identifier.
+fn identified<'c>(clients: &'c Clients, octets: &[u8]) -> Option<&'c Arc<Nas>> {
+    if !clients.has_identified() {
+        return None;
+    }
+    let packet = Packet::parse(octets).ok()?;
+    let identifier = packet.find(proto::attribute::NAS_IDENTIFIER)?;
+    clients.identified(identifier)
 }
 
 fn serves(service: Service, code: Code) -> bool {

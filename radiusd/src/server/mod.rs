@@ -48,6 +48,7 @@ pub enum Message {
 /// What all workers share.
 pub struct Shared {
     pub dictionary: Arc<Dictionary>,
+    pub methods: crate::policy::Methods,
     pub roster: Arc<Roster>,
     pub online: Arc<Online>,
     pub journal: Arc<Journal>,

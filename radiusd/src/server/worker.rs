@@ -84,8 +84,9 @@ impl Worker<'_> {
     /// What was read and not yet served: a batch, or the rest of one that met a panic.
     fn serve_batch(&mut self) {
         let Some(socket) = self.sockets.get(*self.reading) else { return };
+        let clients = self.desk.clients();
         while let Some((envelope, octets)) = self.receiver.take() {
-            self.desk.datagram(*self.reading, socket.service, envelope, octets);
+            self.desk.datagram(&clients, (*self.reading, socket.service), envelope, octets);
         }
         self.desk.flush(self.sockets);
     }
