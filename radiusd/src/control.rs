@@ -206,6 +206,12 @@ impl Collector for Counted {
             "Sessions of before that are not counted yet, by radacctid",
             self.0.backfill.left(),
         )?;
+        counter(
+            &mut encoder,
+            "sessions_archived",
+            "Sessions moved to the archive",
+            self.0.backfill.archived(),
+        )?;
         Ok(())
     }
 }

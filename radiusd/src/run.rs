@@ -130,7 +130,7 @@ pub(crate) async fn share(
     )?;
     handle.spawn(online::Watch::new(store.clone(), Arc::clone(&online)).run());
     let backfill = Arc::<Backfill>::default();
-    handle.spawn(usage::keep(store.clone(), config.accounting.usage, Arc::clone(&backfill)));
+    handle.spawn(usage::keep(store.clone(), config.accounting.clone(), Arc::clone(&backfill)));
     let fetcher = Fetcher::start(
         handle.clone(),
         store.clone(),

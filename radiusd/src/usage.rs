@@ -1,15 +1,19 @@
 //! Usage as it happens is the accounting writer's; here is what the daemon does beside it: it has
-//! the sessions counted that were there before.
+//! the sessions counted that were there before, and moves old ones to the archive.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use jiff::{SignedDuration, Timestamp};
 use schema::{Error, Filled, Store};
 
-/// Sessions counted in one transaction, which keeps the writers waiting.
+use crate::config;
+
+/// Sessions counted, or archived, in one transaction, which keeps the writers waiting.
 const STEP: usize = 1_000;
-/// How often we look whether there is anything to count.
+const ARCHIVE_STEP: usize = 500;
+/// How often we look whether there is anything to count or to archive.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -17,12 +21,18 @@ const PAUSE: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub struct Backfill {
     left: AtomicI64,
+    archived: AtomicU64,
 }
 
 impl Backfill {
     /// Sessions of before that are still to be counted, by their ids: some may not exist.
     pub fn left(&self) -> u64 {
         self.left.load(Ordering::Relaxed).unsigned_abs()
+    }
+
+    /// Sessions moved to the archive since the daemon began.
+    pub fn archived(&self) -> u64 {
+        self.archived.load(Ordering::Relaxed)
     }
 
     fn note(&self, filled: &Filled) {
@@ -32,19 +42,24 @@ impl Backfill {
 
 /// Begins to keep usage if it isn't kept, and counts what was there before; for ever, since a
 /// person may have it all counted anew.
-pub async fn keep(store: Store, begin: bool, backfill: Arc<Backfill>) {
+pub async fn keep(store: Store, options: config::Accounting, backfill: Arc<Backfill>) {
     let mut said = String::new();
     loop {
-        let rest = match look(&store, begin, &backfill).await {
-            Ok(true) => LOOK_EVERY,
+        let done = match look(&store, options.usage, &backfill).await {
+            Ok(true) => archive(&store, options.archive_after_days, &backfill).await,
             Ok(false) => return,
+            Err(error) => Err(error),
+        };
+        let rest = match done {
+            Ok(()) => LOOK_EVERY,
+            Err(error) if error.is_retryable() => PAUSE,
             Err(error) => {
                 let told = error.to_string();
-                if told != said && !error.is_retryable() {
-                    tracing::warn!(%error, "usage is not counted; trying again");
+                if told != said {
+                    tracing::warn!(%error, "sessions are not counted or not archived; trying again");
                 }
                 said = told;
-                PAUSE
+                LOOK_EVERY
             }
         };
         tokio::time::sleep(rest).await;
@@ -82,4 +97,22 @@ async fn look(store: &Store, begin: bool, backfill: &Backfill) -> Result<bool, E
     }
     tracing::info!("the usage of all sessions is counted");
     Ok(true)
+}
+
+/// Moves what ended more than `days` ago; 0 keeps all where it is.
+async fn archive(store: &Store, days: u32, backfill: &Backfill) -> Result<(), Error> {
+    if days == 0 {
+        return Ok(());
+    }
+    let before = Timestamp::now() - SignedDuration::from_hours(i64::from(days) * 24);
+    loop {
+        let began = Instant::now();
+        match store.archive_sessions(before.as_second(), ARCHIVE_STEP).await {
+            Ok(0) => return Ok(()),
+            Ok(count) => drop(backfill.archived.fetch_add(count as u64, Ordering::Relaxed)),
+            Err(Error::Conflict) => {}
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(began.elapsed().min(PAUSE)).await;
+    }
 }

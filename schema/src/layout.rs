@@ -61,7 +61,7 @@ pub(crate) const OURS: &[&str] = &[
 ];
 
 /// Ours too, and not needed for anything but usage.
-const USAGE: &[&str] = &["mgmt_usage", "mgmt_usage_state"];
+const USAGE: &[&str] = &["mgmt_usage", "mgmt_usage_state", "mgmt_radacct_archive"];
 
 /// How a column keeps what it keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -33,6 +33,7 @@ const OURS: &[Migration] = &[
     migration!(3, "0003_sessions"),
     migration!(4, "0004_nas"),
     migration!(5, "0005_usage"),
+    migration!(6, "0006_archive"),
 ];
 
 statements! {

@@ -12,7 +12,14 @@ async fn an_empty_store_gets_all_once() {
         let store = &place.store;
         assert!(!store.status().await.unwrap().ours);
         let report = store.migrate().await.unwrap();
-        let all = ["0001_radius", "0002_attempts", "0003_sessions", "0004_nas", "0005_usage"];
+        let all = [
+            "0001_radius",
+            "0002_attempts",
+            "0003_sessions",
+            "0004_nas",
+            "0005_usage",
+            "0006_archive",
+        ];
         assert_eq!(report.applied, all);
         assert!(!report.taken);
         assert_eq!(report.lacking, Vec::<String>::new());
@@ -32,10 +39,10 @@ async fn two_processes_migrate_at_once() {
         let (a, b) = (place.again().await, place.again().await);
         let (a, b) = tokio::join!(a.migrate(), b.migrate());
         let (a, b) = (a.unwrap(), b.unwrap());
-        assert_eq!(a.applied.len() + b.applied.len(), 5, "{a:?} {b:?}");
+        assert_eq!(a.applied.len() + b.applied.len(), 6, "{a:?} {b:?}");
         assert_eq!(place.again().await.migrate().await.unwrap().applied, Vec::<String>::new());
         let history = place.ours("mgmt_migrations");
-        assert_eq!(place.sql(&format!("SELECT count(*) FROM {history}")), "5");
+        assert_eq!(place.sql(&format!("SELECT count(*) FROM {history}")), "6");
     }
 }
 
@@ -125,7 +132,10 @@ async fn a_site_is_taken_as_it_is() {
         let before = rows_of_theirs(&place);
         let report = place.again().await.migrate().await.unwrap();
         assert!(report.taken);
-        assert_eq!(report.applied, ["0002_attempts", "0003_sessions", "0004_nas", "0005_usage"]);
+        assert_eq!(
+            report.applied,
+            ["0002_attempts", "0003_sessions", "0004_nas", "0005_usage", "0006_archive"]
+        );
         assert_eq!(rows_of_theirs(&place), before);
         let store = place.again().await;
         store.prepare_every_statement().await.unwrap();

@@ -227,3 +227,97 @@ async fn a_back_fill_beside_writers_counts_each_session_once() {
         assert_eq!(place.sql(whole), format!("{}|{}", sum.sessions, sum.input_octets));
     }
 }
+
+fn close(row: &mut Session, at: i64) {
+    row.acctstoptime = Some(at);
+    row.acctupdatetime = Some(at);
+    row.acctinputoctets = Some(1_000);
+    row.acctterminatecause = Some("User-Request".into());
+}
+
+async fn archived(place: &Place) -> String {
+    place.sql(&format!(
+        "SELECT acctuniqueid, acctstoptime, marks FROM {} ORDER BY 1, 2",
+        place.ours("mgmt_radacct_archive")
+    ))
+}
+
+#[tokio::test]
+async fn an_archived_session_stays_counted_and_comes_back_for_a_late_record() {
+    for place in Place::both().await {
+        let store = &place.store;
+        store.begin_usage().await.unwrap();
+        change(store, &ids(0..4), |_| ()).await;
+        change(store, &ids(0..2), |row| close(row, START + 100)).await;
+        change(store, &ids(2..3), |row| close(row, START + 40 * 86_400)).await;
+        let marks = vec![("id000".into(), Some("{m}".into()))];
+        let mark = |_: Known| Step::Write(Writes { marks: marks.clone(), ..Writes::default() });
+        store.write_sessions(&Ask::default(), mark).await.unwrap();
+        place.sql("UPDATE radacct SET class = 'kept' WHERE acctuniqueid = 'id000'");
+        let other = place.again().await;
+        change(&other, &ids(3..4), |_| ()).await;
+        let before = equal(store).await;
+        let held = store.find_session("id000").await.unwrap();
+
+        // Two months, one at a time.
+        while store.archive_sessions(START + 50 * 86_400, 2).await.unwrap() > 0 {}
+        assert_eq!(place.sql("SELECT acctuniqueid FROM radacct"), "id003");
+        let marks = format!("SELECT count(*) FROM {}", place.ours("mgmt_session_marks"));
+        assert_eq!(place.sql(&marks), "0");
+        let rows = archived(&place).await;
+        assert!(rows.starts_with("id000|1700000100|{m}\nid001|1700000100|\nid002|"), "{rows}");
+        assert_eq!(equal(store).await, before);
+
+        // Another node, which has not heard of the archive.
+        let ask = Ask { ids: ids(0..1), ..Ask::default() };
+        let late = |known: Known| {
+            let Some((mut row, marks)) = known.rows.into_iter().next() else {
+                let rows = vec![session("id000", "bob")];
+                return Step::Write(Writes { rows, ..Writes::default() });
+            };
+            assert_eq!(marks.as_deref(), Some("{m}"));
+            assert_eq!(Some(&row), held.as_ref());
+            row.acctinputoctets = Some(1_500);
+            Step::Write(Writes { rows: vec![row], ..Writes::default() })
+        };
+        let written = other.write_sessions(&ask, late).await.unwrap();
+        assert_eq!((written.inserted, written.updated), (0, 1));
+        let kept = "SELECT count(*) FROM radacct WHERE class = 'kept' AND acctuniqueid = 'id000'";
+        assert_eq!(place.sql(kept), "1");
+        assert_eq!(equal(store).await.input_octets, before.input_octets + 500);
+
+        // All of it, wherever it is, can be counted anew.
+        store.rebuild_usage().await.unwrap();
+        assert_eq!(store.archive_sessions(START + 1_000, 9).await.unwrap(), 0, "not amid that");
+        while !store.fill_usage(1).await.unwrap().is_complete() {}
+        assert_eq!(equal(store).await.input_octets, before.input_octets + 500);
+        assert_eq!(store.archive_sessions(START + 1_000, 9).await.unwrap(), 1);
+    }
+}
+
+/// Its Acct-Session-Id belongs to another session by now.
+#[tokio::test]
+async fn an_archived_session_whose_id_was_used_again_comes_back_as_an_earlier_one() {
+    for place in Place::both().await {
+        let store = &place.store;
+        store.begin_usage().await.unwrap();
+        change(store, &ids(0..1), |row| close(row, START + 100)).await;
+        assert_eq!(store.archive_sessions(START + 1_000, 9).await.unwrap(), 1);
+        change(store, &ids(0..1), |row| row.acctstarttime = Some(START + 5_000)).await;
+        let ask = Ask { ids: ids(0..1), ..Ask::default() };
+        let mut found = Vec::new();
+        let late = |known: Known| {
+            if !known.older_are_known {
+                return Step::Older(vec![("id000".into(), START)]);
+            }
+            found = known.older;
+            Step::Write(Writes::default())
+        };
+        store.write_sessions(&ask, late).await.unwrap();
+        assert_eq!((found.len(), found[0].start), (1, START));
+        assert_eq!(found[0].session.acctinputoctets, Some(1_000));
+        assert_ne!(found[0].session.acctuniqueid, "id000");
+        assert_eq!(equal(store).await.sessions, 2);
+        assert_eq!(archived(&place).await, "");
+    }
+}

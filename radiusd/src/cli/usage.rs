@@ -229,10 +229,16 @@ fn status(desk: &Desk, as_json: bool) -> Result<(), Failure> {
         "counted_to": filled.filled,
         "to_count_to": filled.upto,
         "left": filled.left(),
+        "archived_to": filled.archived_to,
     }))
 }
 
 fn print(filled: &Filled) -> Result<(), Failure> {
+    if let Ok(time) = Timestamp::from_second(filled.archived_to)
+        && filled.archived_to > 0
+    {
+        say(format_args!("the archive holds sessions that ended by {time}"))?;
+    }
     match filled.upto {
         None => say("usage is not kept yet: radiusd serve begins to"),
         Some(_) if filled.is_complete() => say("all sessions are counted"),

@@ -116,6 +116,8 @@ pub struct Accounting {
     pub journal_max_bytes: usize,
     /// Usage is kept from the first start on; a store that has begun to goes on in any case.
     pub usage: bool,
+    /// Days after which a session that ended goes to the archive. 0 keeps all in radacct.
+    pub archive_after_days: u32,
 }
 
 /// What is kept of each authentication.
@@ -181,6 +183,7 @@ impl Default for Config {
                 spill_after: Duration::from_secs(1),
                 journal_max_bytes: 1 << 30,
                 usage: true,
+                archive_after_days: 0,
             },
             attempts: Attempts {
                 rate_max: 2_000,

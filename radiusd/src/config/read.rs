@@ -148,6 +148,11 @@ fn accounting(section: &mut Section<'_>, default: Accounting) -> Accounting {
             default.journal_max_bytes,
         ),
         usage: section.get("usage", default.usage),
+        archive_after_days: section.within(
+            "archive_after_days",
+            0..=36_500,
+            default.archive_after_days,
+        ),
     }
 }
 

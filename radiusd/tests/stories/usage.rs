@@ -169,3 +169,24 @@ fn sessions_that_were_there_are_counted_beside_new_ones() {
         });
     });
 }
+
+/// Sessions that ended long ago leave radacct; their usage stays, and a late record finds them.
+#[test]
+fn old_sessions_go_to_the_archive_and_stay_counted() {
+    on_both(|mut site| {
+        site.settings.set("accounting.archive_after_days", "2");
+        let old = events(now() - 10 * 86_400);
+        let daemon = site.start();
+        report(&daemon, &old, 1);
+        until_filled(&site.directory);
+        let before = is_exact(&site.directory);
+        daemon.stop();
+        let daemon = site.start();
+        let count = "SELECT count(*) FROM radacct";
+        until("an empty radacct", PATIENCE, || (site.sql.number(count) == 0).then_some(()));
+        assert_eq!(is_exact(&site.directory), before);
+        assert_eq!(daemon.metric("radiusd_sessions_archived_total"), SESSIONS as f64);
+        report(&daemon, &old, 2);
+        assert_eq!(is_exact(&site.directory), before);
+    });
+}

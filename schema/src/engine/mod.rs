@@ -116,6 +116,19 @@ impl Tx {
         }
     }
 
+    /// Makes the partition of a month (its name, from when to when) if it isn't there; SQLite
+    /// has none.
+    pub(crate) async fn ensure_partition(
+        &mut self,
+        table: &'static str,
+        month: (String, i64, i64),
+    ) -> Result<(), Error> {
+        match self {
+            Tx::Postgres(tx) => tx.ensure_partition(table, month).await,
+            Tx::Sqlite(_) => Ok(()),
+        }
+    }
+
     /// Keeps out all who have a lock on rows of `table`, or want one; on SQLite who writes is
     /// alone anyway.
     pub(crate) async fn lock_table(&mut self, table: &'static str) -> Result<(), Error> {

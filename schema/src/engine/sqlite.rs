@@ -365,6 +365,9 @@ fn bind(statement: &mut CachedStatement<'_>, values: &[Value]) -> Result<(), Err
             Value::Int(value) => statement.raw_bind_parameter(index, value)?,
             Value::Text(value) => statement.raw_bind_parameter(index, value.as_deref())?,
             Value::Flag(value) => statement.raw_bind_parameter(index, value)?,
+            Value::OptionalInts(values) => {
+                statement.raw_bind_parameter(index, json(values)?)?;
+            }
             Value::Ints(values) => statement.raw_bind_parameter(index, json(values)?)?,
             Value::Texts(values) => statement.raw_bind_parameter(index, json(values)?)?,
             Value::OptionalTexts(values) => statement.raw_bind_parameter(index, json(values)?)?,

@@ -85,6 +85,7 @@ pub(crate) enum Value {
     Text(Option<String>),
     Flag(bool),
     Ints(Vec<i64>),
+    OptionalInts(Vec<Option<i64>>),
     Texts(Vec<String>),
     OptionalTexts(Vec<Option<String>>),
 }
@@ -97,12 +98,12 @@ impl Value {
             for (at, value) in row.into_iter().enumerate() {
                 if at == columns.len() {
                     columns.push(match value {
-                        Value::Int(_) => Value::Ints(Vec::new()),
+                        Value::Int(_) => Value::OptionalInts(Vec::new()),
                         _ => Value::OptionalTexts(Vec::new()),
                     });
                 }
                 match (&mut columns[at], value) {
-                    (Value::Ints(list), Value::Int(value)) => list.push(value.unwrap_or_default()),
+                    (Value::OptionalInts(list), Value::Int(value)) => list.push(value),
                     (Value::OptionalTexts(list), Value::Text(value)) => list.push(value),
                     _ => {}
                 }

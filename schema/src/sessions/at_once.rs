@@ -82,6 +82,10 @@ impl AtOnce {
             return Ok(Some(Written::default()));
         }
         let batch = Batch::of(&writes, &versions.all, texts);
+        let archived_to = state.filter(|_| texts.usage).map_or(0, |state| state.archived_to);
+        if batch.new.iter().any(|session| session.is_new_by(archived_to)) {
+            return Ok(None);
+        }
         let rows = writes.rows.iter();
         let usage = match state.filter(|_| texts.usage) {
             Some(state) => {

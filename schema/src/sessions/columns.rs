@@ -4,6 +4,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::Session;
+use super::archive::Archive;
 use super::at_once::AtOnce;
 use crate::engine::postgres::Arguments;
 use crate::engine::{Row, Sql};
@@ -57,6 +58,14 @@ const COLUMNS: [(&str, Form, Change); 27] = [
     ("delegatedipv6prefix", Form::Address, Change::Whole),
 ];
 
+pub(super) fn names() -> [&'static str; COLUMNS.len()] {
+    COLUMNS.map(|(name, ..)| name)
+}
+
+pub(super) fn forms() -> [Form; COLUMNS.len()] {
+    COLUMNS.map(|(_, form, _)| form)
+}
+
 /// What FreeRADIUS's statements for SQLite fill with '' although they could be NULL.
 const EMPTY_ON_SQLITE: [&str; 4] = ["realm", "nasportid", "connectinfo_start", "connectinfo_stop"];
 
@@ -88,6 +97,7 @@ pub(crate) struct Texts {
     pub(crate) counted: usage::Columns,
     /// Rows by radacctid, in order.
     pub(crate) to_count: Sql,
+    pub(crate) archive: Archive,
     pub(super) places: Vec<Place>,
     /// '' stands for none, by number among [`COLUMNS`].
     empty: [bool; COLUMNS.len()],
@@ -157,6 +167,7 @@ impl Texts {
             usage: layout.keeps_usage(),
             counted: usage::Columns::of(layout),
             to_count: Sql::built(to_count),
+            archive: Archive::of(layout, &select, &places),
             empty,
             lock: Sql::built(lock),
             find: Sql::built(by_id("= $1")),
@@ -185,7 +196,9 @@ impl Texts {
             ("SESSIONS_TO_COUNT", &self.to_count),
         ];
         let at_once = at_once.iter().flat_map(AtOnce::built);
-        all.into_iter().chain(older.iter().map(|sql| ("SESSION_OLDER", sql))).chain(at_once)
+        let archive = self.usage.then(|| self.archive.built()).into_iter().flatten();
+        let all = all.into_iter().chain(archive);
+        all.chain(older.iter().map(|sql| ("SESSION_OLDER", sql))).chain(at_once)
     }
 
     pub(super) fn update(&self, change: Change) -> &Sql {
@@ -204,8 +217,24 @@ impl Texts {
             true => row.text_or_empty(index + 1),
             false => row.text_or_null(index + 1),
         };
+        Session::read(row, text, |index| row.time(index + 1))
+    }
+
+    pub(super) const WIDTH: usize = COLUMNS.len() + 1;
+}
+
+impl Session {
+    /// A row of the archive: every column is there, '' is '' and a time a number.
+    pub(crate) fn archived(row: &Row<'_>) -> Result<Session, Error> {
+        Session::read(row, |index| row.text_or_null(index + 1), |index| row.int_or_null(index + 1))
+    }
+
+    fn read(
+        row: &Row<'_>,
+        text: impl Fn(usize) -> Result<Option<String>, Error>,
+        time: impl Fn(usize) -> Result<Option<i64>, Error>,
+    ) -> Result<Session, Error> {
         let int = |index: usize| row.int_or_null(index + 1);
-        let time = |index: usize| row.time(index + 1);
         Ok(Session {
             radacctid: row.int_or_null(0)?,
             acctsessionid: text(0)?.unwrap_or_default(),
@@ -237,8 +266,6 @@ impl Texts {
             delegatedipv6prefix: text(26)?,
         })
     }
-
-    pub(super) const WIDTH: usize = COLUMNS.len() + 1;
 }
 
 impl Place {

@@ -1,5 +1,6 @@
 //! radacct: one row per session, read, folded by the caller and written in one transaction.
 
+mod archive;
 mod at_once;
 mod columns;
 mod write;
@@ -143,7 +144,7 @@ statements! {
 
 /// Statements of `write`.
 pub(crate) fn more_statements() -> Vec<(&'static str, &'static crate::engine::Sql)> {
-    write::statements()
+    [write::statements(), archive::statements()].concat()
 }
 
 impl Store {

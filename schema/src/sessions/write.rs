@@ -56,23 +56,15 @@ pub(super) async fn write(
 ) -> Result<Written, Error> {
     let texts = &known.sessions;
     let state = if texts.usage { Some(keeper.read(&mut tx).await?) } else { None };
+    let archived_to = state.map_or(0, |state| state.archived_to);
     let mut held = Held::default();
-    let found = read(&mut tx, known, ask).await?;
-    held.remember(texts, found.rows.iter().map(|(session, _)| session));
-    let writes = match fold(found) {
-        Step::Write(writes) => writes,
-        Step::Older(wanted) => {
-            // What is locked reads the same again; cloning it each time would cost every batch.
-            let mut found = read(&mut tx, known, ask).await?;
-            found.older = older(&mut tx, known, &wanted).await?;
-            found.older_are_known = true;
-            held.remember(texts, found.older.iter().map(|older| &older.session));
-            match fold(found) {
-                Step::Write(writes) => writes,
-                Step::Older(_) => {
-                    return Err(Error::Failed("the fold asked for earlier sessions twice".into()));
-                }
-            }
+    let writes = loop {
+        let writes = decide(&mut tx, known, ask, archived_to, &mut held, &mut fold).await?;
+        let late = writes.rows.iter().filter(|row| row.is_new_by(archived_to));
+        let late: Vec<String> = late.map(|row| row.acctuniqueid.clone()).collect();
+        let archive = &texts.archive;
+        if late.is_empty() || archive.restore(&mut tx, texts, late, true).await? == 0 {
+            break writes;
         }
     };
     let mut rows = Vec::new();
@@ -84,6 +76,43 @@ pub(super) async fn write(
     usage::add(&mut tx, rows).await?;
     tx.commit().await?;
     Ok(written)
+}
+
+async fn decide(
+    tx: &mut Tx,
+    known: &Arc<store::Known>,
+    ask: &Ask,
+    archived_to: i64,
+    held: &mut Held,
+    fold: &mut (impl FnMut(Known) -> Step + Send),
+) -> Result<Writes, Error> {
+    let texts = &known.sessions;
+    let found = read(tx, known, ask).await?;
+    held.remember(texts, found.rows.iter().map(|(session, _)| session));
+    let wanted = match fold(found) {
+        Step::Write(writes) => return Ok(writes),
+        Step::Older(wanted) => wanted,
+    };
+    if wanted.iter().any(|(_, start)| *start <= archived_to) {
+        let ids = wanted.iter().map(|(id, _)| id.clone()).collect();
+        texts.archive.restore_older(tx, texts, ids).await?;
+    }
+    // What is locked reads the same again; cloning it each time would cost every batch.
+    let mut found = read(tx, known, ask).await?;
+    found.older = older(tx, known, &wanted).await?;
+    found.older_are_known = true;
+    held.remember(texts, found.older.iter().map(|older| &older.session));
+    match fold(found) {
+        Step::Write(writes) => Ok(writes),
+        Step::Older(_) => Err(Error::Failed("the fold asked for earlier sessions twice".into())),
+    }
+}
+
+impl Session {
+    /// It is to be made, and may be in an archive that reaches to that time.
+    pub(super) fn is_new_by(&self, archived_to: i64) -> bool {
+        archived_to > 0 && self.radacctid.is_none() && self.acctstarttime <= Some(archived_to)
+    }
 }
 
 /// What the rows that were read held, by radacctid.
@@ -316,7 +345,7 @@ fn bind<'p>(
     Ok(())
 }
 
-async fn put_beside(
+pub(super) async fn put_beside(
     tx: &mut Tx,
     mut marks: Vec<(String, Option<String>)>,
     reuses: Vec<Reuse>,

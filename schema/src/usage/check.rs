@@ -30,7 +30,8 @@ pub struct Compared {
 
 /// One statement, so that both sides are of one moment; `tables` are those that hold sessions.
 pub(super) fn statement(layout: &Layout, tables: &[&str]) -> Sql {
-    let nas = match Columns::of(layout).inet {
+    // The archive holds the address as radacct's prints.
+    let nas = |table: &str| match Columns::of(layout).inet && table == "radacct" {
         true => "abbrev(a.nasipaddress)",
         false => "COALESCE(a.nasipaddress, '')",
     };
@@ -47,9 +48,10 @@ pub(super) fn statement(layout: &Layout, tables: &[&str]) -> Sql {
         .iter()
         .map(|table| {
             format!(
-                "SELECT COALESCE(a.username, ''), {nas}, COALESCE({called}, ''), {zeros}, \
+                "SELECT COALESCE(a.username, ''), {}, COALESCE({called}, ''), {zeros}, \
                  {columns}, 1 FROM {table} a CROSS JOIN mgmt_usage_state s \
-                 WHERE a.radacctid > s.upto OR a.radacctid <= s.filled"
+                 WHERE a.radacctid > s.upto OR a.radacctid <= s.filled",
+                nas(table)
             )
         })
         .collect();

@@ -38,7 +38,10 @@ impl From<State> for Filled {
 }
 
 statements! {
-    NEWEST = both("SELECT MAX(radacctid) FROM radacct");
+    NEWEST = both(
+        "SELECT MAX(newest) FROM (SELECT MAX(radacctid) AS newest FROM radacct UNION ALL \
+         SELECT MAX(radacctid) FROM mgmt_radacct_archive) AS both_tables",
+    );
     MOVE = both("UPDATE mgmt_usage_state SET upto = $1, filled = $2");
     FORGET = both("DELETE FROM mgmt_usage");
 }
@@ -89,7 +92,11 @@ impl Store {
             move |row: &crate::engine::Row<'_>| known.sessions.session(row)
         };
         let values = values![state.filled, state.upto, limit];
-        let found: Vec<Session> = tx.fetch(&known.sessions.to_count, values, map).await?;
+        let mut found = tx.fetch(&known.sessions.to_count, values.clone(), map).await?;
+        let archived = &known.sessions.archive.to_count;
+        found.extend(tx.fetch(archived, values, Session::archived).await?);
+        found.sort_unstable_by_key(|session| session.radacctid);
+        found.truncate(limit);
         let last = found.last().and_then(|session| session.radacctid);
         let filled = last.filter(|_| found.len() >= limit).unwrap_or(state.upto);
         let changes = self.keeper().counted_anew(known.sessions.counted, found.iter());
@@ -99,7 +106,7 @@ impl Store {
     }
 
     /// A transaction that no writer of sessions is in.
-    pub(super) async fn alone(&self) -> Result<(Tx, State), Error> {
+    pub(crate) async fn alone(&self) -> Result<(Tx, State), Error> {
         let mut tx = self.begin().await?;
         tx.lock_table("mgmt_usage_state").await?;
         let state = self.keeper().read(&mut tx).await?;
@@ -113,7 +120,7 @@ impl Store {
     }
 
     /// Commits, and remembers what holds from then on.
-    async fn end(&self, tx: Tx, state: State) -> Result<Filled, Error> {
+    pub(crate) async fn end(&self, tx: Tx, state: State) -> Result<Filled, Error> {
         tx.commit().await?;
         self.keeper().remember(state);
         Ok(state.into())

@@ -17,7 +17,7 @@ use crate::{Error, Session, Store};
 
 pub use check::{Compared, Difference};
 pub use fill::Filled;
-pub(crate) use keeping::{Keeper, Part, add, rows};
+pub(crate) use keeping::{Keeper, Part, State, add, rows};
 pub use spread::Amount;
 pub(crate) use spread::{COUNTED_MAX, Change, Columns, Counted};
 pub use totals::{By, Total, UsageFilter};
@@ -42,7 +42,7 @@ pub(crate) struct Texts {
 
 impl Texts {
     pub(crate) fn of(layout: &Layout) -> Texts {
-        let compare = check::statement(layout, &["radacct"]);
+        let compare = check::statement(layout, &["radacct", "mgmt_radacct_archive"]);
         Texts { keeps: layout.keeps_usage(), compare, totals: totals::built() }
     }
 

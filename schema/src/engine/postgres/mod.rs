@@ -138,6 +138,22 @@ impl Tx {
         self.script(&text).await
     }
 
+    pub(super) async fn ensure_partition(
+        &mut self,
+        table: &str,
+        (name, from, to): (String, i64, i64),
+    ) -> Result<(), Error> {
+        static IS_THERE: Sql = both("SELECT to_regclass($1) IS NOT NULL");
+        let name = format!("mgmt.{table}_{name}");
+        let there = self.fetch(&IS_THERE, &[name.as_str().into()], |row| row.flag(0)).await?;
+        if there == [true] {
+            return Ok(());
+        }
+        let text =
+            format!("CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ({from}) TO ({to})");
+        self.script(sqlx::AssertSqlSafe(text).into_sql_str()).await
+    }
+
     pub(super) async fn commit(mut self) -> Result<(), Error> {
         static COMMIT: Sql = both("COMMIT");
         self.loan()?.execute(&COMMIT, PgArguments::default()).await?;
@@ -218,6 +234,7 @@ impl Arguments {
             Value::Text(value) => self.0.add(value.as_deref()),
             Value::Flag(value) => self.0.add(*value),
             Value::Ints(values) => self.0.add(values),
+            Value::OptionalInts(values) => self.0.add(values),
             Value::Texts(values) => self.0.add(values),
             Value::OptionalTexts(values) => self.0.add(values),
         }
