@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 
 use super::nas::Nas;
 use super::scratch::{self, Process, until};
+use super::site::ZONE;
 
 /// The binary that is tested.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_radiusd");
@@ -235,7 +236,8 @@ fn get(to: SocketAddr, path: &str) -> Option<(u16, String)> {
 
 /// One run of a command of the binary: exit code, what it printed, what it complained of.
 pub fn run(args: &[&str]) -> (i32, String, String) {
-    let output = Command::new(BINARY).args(args).output().expect("the binary");
+    let mut command = Command::new(BINARY);
+    let output = command.args(args).env("TZ", ZONE).output().expect("the binary");
     let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
     let code = output.status.code().unwrap_or(-1);
     (code, text(&output.stdout), text(&output.stderr))

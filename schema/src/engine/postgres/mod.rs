@@ -151,7 +151,7 @@ impl Tx {
         }
         let text =
             format!("CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ({from}) TO ({to})");
-        self.script(sqlx::AssertSqlSafe(text).into_sql_str()).await
+        self.script(&text).await
     }
 
     pub(super) async fn commit(mut self) -> Result<(), Error> {
