@@ -21,6 +21,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use crate::journal;
+use crate::online::Online;
 use crate::server::Shared;
 
 /// The running daemon, as others see it.
@@ -181,17 +182,7 @@ impl Collector for Counted {
         gauge(&mut encoder, "clients", "NAS known", roster.clients().len() as u64)?;
         let strangers = roster.inbox.len() as u64;
         gauge(&mut encoder, "strangers", "Sources whose packets cannot be taken", strangers)?;
-        let online = &self.0.online;
-        let (sessions, users) = online.sizes().unwrap_or_default();
-        gauge(&mut encoder, "online_sessions", "Sessions open, as far as known", sessions as u64)?;
-        gauge(&mut encoder, "online_users", "Users with such a session", users as u64)?;
-        let trusted = u64::from(online.is_trusted(Instant::now()));
-        let help = "Whether a limit is decided without the store while it is not reached";
-        gauge(&mut encoder, "online_trusted", help, trusted)?;
-        let loads = online.loads.load(Ordering::Relaxed);
-        counter(&mut encoder, "online_loads", "Reads of all open sessions", loads)?;
-        let decided = online.decided.load(Ordering::Relaxed);
-        counter(&mut encoder, "online_decided", "Limits decided without the store", decided)?;
+        online(&mut encoder, &self.0.online)?;
         for (name, help, value) in self.0.journal.counters().all() {
             counter(&mut encoder, name, help, value)?;
         }
@@ -214,6 +205,19 @@ impl Collector for Counted {
         )?;
         Ok(())
     }
+}
+
+fn online(encoder: &mut DescriptorEncoder<'_>, online: &Online) -> Result<(), fmt::Error> {
+    let (sessions, users) = online.sizes().unwrap_or_default();
+    gauge(encoder, "online_sessions", "Sessions open, as far as known", sessions as u64)?;
+    gauge(encoder, "online_users", "Users with such a session", users as u64)?;
+    let trusted = u64::from(online.is_trusted(Instant::now()));
+    let help = "Whether a limit is decided without the store while it is not reached";
+    gauge(encoder, "online_trusted", help, trusted)?;
+    let loads = online.loads.load(Ordering::Relaxed);
+    counter(encoder, "online_loads", "Reads of all open sessions", loads)?;
+    let decided = online.decided.load(Ordering::Relaxed);
+    counter(encoder, "online_decided", "Limits decided without the store", decided)
 }
 
 fn labelled(

@@ -176,13 +176,15 @@ impl Incarnation {
     /// `next`: the start of the session that took over its id.
     fn write(self, reboots: &Reboots, next: Option<i64>, writes: &mut Writes) {
         let Incarnation { mut state, row: held, marked, touched, unique_id } = self;
+        let before = state.reboot.clone();
         state.settle(reboots, next);
         let row = state.row(unique_id, next.is_none());
         let closes = held.as_ref().is_none_or(|held| {
             (held.acctstoptime, held.acctupdatetime) != (row.acctstoptime, row.acctupdatetime)
                 || held.acctuniqueid != row.acctuniqueid
         });
-        if !touched && !closes {
+        // Of an Accounting-Off and an Accounting-On in one second the same one counts in the end.
+        if !touched && !closes && before == state.reboot {
             return;
         }
         let marks = state.marks(&row).map(|marks| marks.to_text());

@@ -343,6 +343,9 @@ mod tests {
         while std::time::Instant::now() < end {
             let mut damaged = text.clone();
             for _ in 0..=below(3) {
+                if damaged.is_empty() {
+                    break;
+                }
                 let (at, from) = (below(damaged.len()), below(text.len()));
                 let length = 1 + below(40);
                 let piece = text[from..(from + length).min(text.len())].to_vec();

@@ -90,6 +90,7 @@ fn numbers(amount: &Value) -> [i64; 3] {
 #[test]
 fn kills_and_a_journal_count_nothing_twice() {
     on_both(|mut site| {
+        site.settings.set("store.timezone", &daemon::text(ZONE));
         let events = events(now() - 50_000);
         let daemon = site.start();
         std::thread::scope(|scope| {
@@ -98,7 +99,6 @@ fn kills_and_a_journal_count_nothing_twice() {
                 scope.spawn(move || report(daemon, events, seed));
             }
         });
-        let log = site.directory.join("log");
         daemon.kill();
         let daemon = site.start();
         // The store hangs: what comes now goes by the journal, and the daemon is killed over it.
@@ -114,7 +114,7 @@ fn kills_and_a_journal_count_nothing_twice() {
         daemon.until_journal_is_empty();
         until_filled(&site.directory);
         let counted = is_exact(&site.directory);
-        assert_eq!(numbers(&counted), whole(&mut site), "{log:?}");
+        assert_eq!(numbers(&counted), whole(&mut site));
         assert_eq!(counted["sessions"], SESSIONS);
         let shown = usage(&site.directory, &["show", "--by", "called"]).1;
         let octets = |at: usize| shown[at]["input_octets"].as_i64().expect("a number");

@@ -121,7 +121,7 @@ impl Tx {
     pub(crate) async fn ensure_partition(
         &mut self,
         table: &'static str,
-        month: (String, i64, i64),
+        month: &(String, i64, i64),
     ) -> Result<(), Error> {
         match self {
             Tx::Postgres(tx) => tx.ensure_partition(table, month).await,

@@ -4,7 +4,7 @@
 //! mgmt_usage_state is the latest end in the archive; who would make a session that began by then
 //! looks there first, so that none is ever in both.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use md5::{Digest as _, Md5};
@@ -97,6 +97,23 @@ impl Archive {
         ]
     }
 
+    async fn move_there(&self, tx: &mut Tx, mut kept: Vec<Kept>) -> Result<(), Error> {
+        let of = |kept: &Kept| kept.session.acctuniqueid.clone();
+        let ids: Vec<String> = kept.iter().map(of).collect();
+        let marks = tx.fetch(&TAKE_MARKS, values![ids], |row| Ok((row.text(0)?, row.text(1)?)));
+        let mut marks: HashMap<_, _> = marks.await?.into_iter().collect();
+        for kept in &mut kept {
+            kept.marks = marks.remove(&kept.session.acctuniqueid);
+        }
+        let ids: Vec<i64> = kept.iter().filter_map(|kept| kept.session.radacctid).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        tx.execute_rows(&self.put, kept.into_iter().map(Kept::into_row).collect()).await?;
+        tx.execute(&REMOVE, values![ids]).await?;
+        Ok(())
+    }
+
     /// Moves sessions back that a late record may be about; says how many. `current`: the last
     /// under each id is the current one, else all are earlier ones.
     pub(super) async fn restore(
@@ -169,6 +186,10 @@ impl Kept {
         })
     }
 
+    fn month(&self) -> Option<(String, i64, i64)> {
+        month(self.session.acctstoptime?)
+    }
+
     fn into_row(self) -> Vec<Value> {
         let mut row = vec![Value::from(self.session.radacctid)];
         row.extend((0..names().len()).map(|column| match self.session.cell(column) {
@@ -230,10 +251,7 @@ impl Store {
         if !known.layout.rights("radacct").delete {
             return Err(Error::Denied("DELETE on radacct, which the archive needs".into()));
         }
-        let (mut tx, state) = self.alone().await?;
-        if !state.is_filled() {
-            return Ok(0);
-        }
+        let closed = &known.sessions.archive.closed;
         let map = {
             let known: Arc<store::Known> = known.clone();
             move |row: &Row<'_>| {
@@ -241,26 +259,27 @@ impl Store {
                 Ok(Kept { session, class: row.text_or_null(Texts::WIDTH)?, marks: None })
             }
         };
-        let archive = &known.sessions.archive;
-        let mut found = tx.fetch(&archive.closed, values![before, limit], map).await?;
-        let stops = found.iter().filter_map(|kept| kept.session.acctstoptime);
-        let Some(last) = stops.clone().max() else { return Ok(0) };
-        for month in stops.filter_map(month).collect::<BTreeSet<_>>() {
+        // Whoever reads the archive holds a new partition up, which must not hold writers up.
+        let mut tx = self.begin().await?;
+        let found = tx.fetch(closed, values![before, limit], map.clone()).await?;
+        let months: BTreeSet<_> = found.iter().filter_map(Kept::month).collect();
+        for month in &months {
             tx.ensure_partition("mgmt_radacct_archive", month).await?;
         }
-        let of = |kept: &Kept| kept.session.acctuniqueid.clone();
-        let ids: Vec<String> = found.iter().map(of).collect();
-        let marks = tx.fetch(&TAKE_MARKS, values![ids], |row| Ok((row.text(0)?, row.text(1)?)));
-        let mut marks: std::collections::HashMap<_, _> = marks.await?.into_iter().collect();
-        for kept in &mut found {
-            kept.marks = marks.remove(&kept.session.acctuniqueid);
+        tx.commit().await?;
+        if found.is_empty() {
+            return Ok(0);
         }
-        let ids: Vec<i64> = found.iter().filter_map(|kept| kept.session.radacctid).collect();
+        let (mut tx, state) = self.alone().await?;
+        if !state.is_filled() {
+            return Ok(0);
+        }
+        let mut found = tx.fetch(closed, values![before, limit], map).await?;
+        found.retain(|kept| kept.month().is_some_and(|month| months.contains(&month)));
         let count = found.len();
-        let rows = found.into_iter().map(Kept::into_row).collect();
-        tx.execute_rows(&archive.put, rows).await?;
-        tx.execute(&REMOVE, values![ids]).await?;
-        let archived_to = state.archived_to.max(last);
+        let last = found.iter().filter_map(|kept| kept.session.acctstoptime).max();
+        let archived_to = state.archived_to.max(last.unwrap_or_default());
+        known.sessions.archive.move_there(&mut tx, found).await?;
         tx.execute(&ARCHIVED_TO, values![archived_to]).await?;
         self.end(tx, crate::usage::State { archived_to, ..state }).await?;
         Ok(count)

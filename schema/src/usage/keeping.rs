@@ -189,7 +189,7 @@ impl Part {
                  counted AS ({add})"
             ),
             condition: format!(
-                "EXISTS (SELECT 1 FROM mgmt_usage_state WHERE upto = {upto} \
+                "EXISTS (SELECT 1 FROM mgmt_usage_state WHERE id = 1 AND upto = {upto} \
                  AND archived_to = {archived_to} AND filled = COALESCE({filled}, filled))"
             ),
         }

@@ -22,6 +22,7 @@ use crate::harness::random::Random;
 use crate::harness::scratch::{self, Process, until};
 use crate::harness::site::{Engine, Site, ZONE};
 use crate::harness::sql::{NULL, Sql};
+use crate::usage;
 use crate::wire::assert_all_counted;
 
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -266,8 +267,9 @@ impl Stage {
 
     pub fn serve_store(&mut self) {
         let Store::Own { cluster, server, .. } = &mut self.store else { panic!("not ours") };
-        if server.is_none() {
-            *server = Some(cluster.serve());
+        match server {
+            Some(_) => cluster.until_it_answers(),
+            None => *server = Some(cluster.serve()),
         }
     }
 
@@ -472,6 +474,7 @@ fn at_rest(node: &mut Node) {
     for name in ["records", "damaged", "quarantined"] {
         assert_eq!(status[name], 0, "{status}");
     }
+    usage::is_exact(&node.directory);
 }
 
 fn behind_proxy(port: u16, url: &str, disk: Option<Disk>) -> Node {

@@ -1,10 +1,13 @@
 //! PostgreSQL is stopped, crashes, is paused; other programs are at the same rows.
 
+use std::path::Path;
+
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::fleet::Habits;
-use super::stage::{Run, Stage};
+use super::stage::{PATIENCE, Run, Stage};
+use crate::harness::scratch::until;
 use crate::harness::site::Engine;
 use crate::harness::sql::Sql;
 
@@ -24,6 +27,8 @@ pub fn stopped(stage: &mut Stage) {
             let processes = stage.store_processes();
             let some = processes[1..].get(stage.random.below(processes.len().max(2) - 1));
             signal(some, Signal::SIGKILL);
+            let is_gone = |pid: &Pid| !Path::new("/proc").join(pid.to_string()).exists();
+            until("its death", PATIENCE, || some.is_none_or(is_gone).then_some(()));
         }
     }
     stage.linger();

@@ -82,13 +82,18 @@ impl Cluster {
             .args(["-D", path(&self.data), "-p", &port])
             .args(options.into_iter().flat_map(|option| ["-c", option]))
             .spawn_logged(&self.log);
-        until("PostgreSQL", Duration::from_secs(60), || {
+        self.until_it_answers();
+        child
+    }
+
+    /// Also while it recovers from the death of one of its processes.
+    pub fn until_it_answers(&self) {
+        until("PostgreSQL", Duration::from_secs(120), || {
             TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok()?;
             let mut probe = Command::new("psql");
             probe.args(["-XqAt", "-c", "SELECT 1", &self.url("postgres")]);
             probe.output().ok()?.status.success().then_some(())
         });
-        child
     }
 
     pub fn url(&self, database: &str) -> String {

@@ -141,7 +141,7 @@ impl Tx {
     pub(super) async fn ensure_partition(
         &mut self,
         table: &str,
-        (name, from, to): (String, i64, i64),
+        (name, from, to): &(String, i64, i64),
     ) -> Result<(), Error> {
         static IS_THERE: Sql = both("SELECT to_regclass($1) IS NOT NULL");
         let name = format!("mgmt.{table}_{name}");
@@ -149,8 +149,10 @@ impl Tx {
         if there == [true] {
             return Ok(());
         }
-        let text =
-            format!("CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ({from}) TO ({to})");
+        let text = format!(
+            "SET LOCAL lock_timeout = '2s'; \
+             CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ({from}) TO ({to})"
+        );
         self.script(&text).await
     }
 
