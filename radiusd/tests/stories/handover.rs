@@ -75,7 +75,7 @@ fn a_restart_under_systemd_loses_no_request() {
     let (auth, acct) = (daemon.auth(), daemon.acct());
     let (ended, answered, recorded) =
         (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
-    std::thread::scope(|scope| {
+    let daemon = std::thread::scope(|scope| {
         let senders: Vec<_> = (0..SENDERS)
             .map(|sender| {
                 let (ended, answered, recorded) = (&ended, &answered, &recorded);
@@ -105,14 +105,26 @@ fn a_restart_under_systemd_loses_no_request() {
         ended.store(true, Ordering::Relaxed);
         let asked: usize = senders.into_iter().map(|one| one.join().expect("a sender")).sum();
         assert_eq!(asked, recorded.load(Ordering::Relaxed));
+        daemon
     });
     // What the journal took while a daemon stopped is replayed by the next one.
     let recorded = recorded.load(Ordering::Relaxed) as i64;
-    until("every record in its row", PATIENCE, || {
+    let begun = Instant::now();
+    loop {
         let rows = site.sql.number("SELECT count(*) FROM radacct");
         assert!(rows <= recorded, "{rows} rows of {recorded} records");
-        (rows == recorded).then_some(())
-    });
+        if rows == recorded {
+            break;
+        }
+        let metrics = || daemon.metrics().into_iter().filter(|(name, _)| name.contains("journal"));
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "{rows} rows of {recorded} records; {:?}\n{}",
+            metrics().collect::<Vec<_>>(),
+            daemon.log()
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
     // Three sockets for each port are served by one worker now, and pages and metrics as before.
     assert_eq!(manager.names().len(), 3 + 3 + 2, "{:?}", manager.names());
 }
