@@ -289,6 +289,9 @@ pub struct Log<M> {
     answers: Arc<Answers>,
     medium: M,
     current: Option<Current>,
+    /// The last number that a segment was begun under. A position may name one that is gone and
+    /// reach the disk only now: no other segment may have its number.
+    begun: u64,
     buffer: Vec<u8>,
     /// The position can't be written; said once.
     forgets: bool,
@@ -305,7 +308,10 @@ struct Current {
 
 impl<M: Medium> Log<M> {
     pub fn new(state: Arc<State>, answers: Arc<Answers>, medium: M, lock: Lock) -> Log<M> {
-        Log { state, answers, medium, current: None, buffer: Vec::new(), forgets: false, lock }
+        let (current, buffer) = (None, Vec::new());
+        // Nothing is begun yet, and what is there may be replayed and go.
+        let begun = state.extents.lock().of.last_key_value().map_or(0, |(number, _)| *number);
+        Log { state, answers, medium, current, begun, buffer, forgets: false, lock }
     }
 
     pub fn start(self, orders: Receiver<Order>) -> Result<std::thread::JoinHandle<()>, Failure> {
@@ -444,7 +450,8 @@ impl<M: Medium> Log<M> {
         let current = match &mut self.current {
             Some(current) => current,
             None => {
-                let current = begin(&self.state, &mut self.medium)?;
+                let current = begin(&self.state, &mut self.medium, self.begun)?;
+                self.begun = current.number;
                 self.current.insert(current)
             }
         };
@@ -502,8 +509,9 @@ impl<M: Medium> Log<M> {
     }
 }
 
-fn begin(state: &State, medium: &mut impl Medium) -> io::Result<Current> {
-    let number = state.folder.unused()?;
+/// A new segment, of a higher number than `last`.
+fn begin(state: &State, medium: &mut impl Medium, last: u64) -> io::Result<Current> {
+    let number = state.folder.unused()?.max(last.saturating_add(1));
     let path = state.folder.segment(number);
     let sink = medium.create(&path).inspect_err(|_| {
         // What there may be of it holds no record.

@@ -86,7 +86,7 @@ impl Replay {
             }
             if way == Way::Direct {
                 tokio::select! {
-                    () = self.spill.turned.notified() => {}
+                    () = self.spill.turning.notified() => {}
                     () = self.stop.heard.notified() => {}
                 }
                 pace.since = Instant::now();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crossbeam_channel::Sender;
-use parking_lot::RwLock;
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
@@ -37,7 +37,7 @@ pub struct Spill {
     /// Records that may wait for the journal's thread.
     pending_max: usize,
     /// The way has turned away from `Direct`.
-    pub turned: Notify,
+    pub turning: Notify,
 }
 
 impl Spill {
@@ -50,13 +50,13 @@ impl Spill {
         pending_max: usize,
     ) -> Spill {
         let way = if state.is_empty() { Way::Direct } else { Way::Spill };
-        let turned = Notify::new();
+        let turning = Notify::new();
         let spill =
-            Spill { way: RwLock::new(way), lanes, state, orders, answers, pending_max, turned };
+            Spill { way: RwLock::new(way), lanes, state, orders, answers, pending_max, turning };
         if way == Way::Spill {
             spill.answers.online.set_ahead(true);
             spill.lanes.iter().for_each(|lane| drop(lane.hold()));
-            spill.turned.notify_one();
+            spill.turning.notify_one();
         }
         spill
     }
@@ -85,8 +85,8 @@ impl Spill {
                 Err(record) => record,
             }
         };
-        self.turn("more records are waiting than accounting.queue_max");
-        let _way = self.way.read();
+        // Not let go in between: who has handed over meanwhile looks for no more records.
+        let _way = self.turned("more records are waiting than accounting.queue_max");
         self.append_bounded(record)
     }
 
@@ -121,9 +121,14 @@ impl Spill {
 
     /// From now on everything goes to the journal, beginning with what flies and what waits.
     pub fn turn(&self, why: &str) {
+        drop(self.turned(why));
+    }
+
+    /// As long as what this returns is held, no other way is taken.
+    fn turned(&self, why: &str) -> RwLockReadGuard<'_, Way> {
         let mut way = self.way.write();
         if *way == Way::Spill {
-            return;
+            return RwLockWriteGuard::downgrade(way);
         }
         let mut all: Vec<_> = self.lanes.iter().flat_map(|lane| lane.hold()).collect();
         all.sort_by_key(|(since, _)| *since);
@@ -138,7 +143,8 @@ impl Spill {
         }
         self.answers.online.set_ahead(true);
         *way = Way::Spill;
-        self.turned.notify_one();
+        self.turning.notify_one();
+        RwLockWriteGuard::downgrade(way)
     }
 
     /// The journal is nearly empty: what comes now waits in the lanes for its end.

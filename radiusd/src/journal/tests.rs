@@ -87,6 +87,15 @@ struct Rig {
 
 impl Rig {
     fn open(path: &Path, limit: u64) -> Rig {
+        Rig::open_behind(path, limit, |_, _| {})
+    }
+
+    /// The thread begins when everything is said that `first` says.
+    fn open_behind(
+        path: &Path,
+        limit: u64,
+        first: impl FnOnce(&State, &crossbeam_channel::Sender<Order>),
+    ) -> Rig {
         let folder = Folder::new(path.to_owned());
         let lock = folder.lock().unwrap();
         let (state, opened) = State::open(folder.clone(), limit).unwrap();
@@ -107,15 +116,13 @@ impl Rig {
         let disk = Disk { fates: Arc::clone(&fates), full: Arc::clone(&full) };
         let (orders, received) = crossbeam_channel::unbounded();
         let log = Log::new(state.clone(), Arc::new(answers), disk, lock);
+        first(&state, &orders);
         let thread = Some(log.start(received).unwrap());
         Rig { folder, state, counters, orders, fates, full, told, thread, opened }
     }
 
     fn append(&self, number: u64) {
-        self.state.pending.fetch_add(1, Ordering::Relaxed);
-        let source = [127, 0, 0, 1].into();
-        let record = Record { event: start(number), source, worker: 0, ticket: Ticket(number) };
-        self.orders.send(Order::Append(record)).unwrap();
+        append(&self.state, &self.orders, number);
     }
 
     /// One write for each, and what was told.
@@ -131,21 +138,38 @@ impl Rig {
 
     /// Everything that the replay would read, in order.
     fn read(&self) -> Vec<u64> {
-        let mut numbers = Vec::new();
-        while let Some(batch) = self.state.read(3, &self.orders).unwrap() {
-            numbers.extend(batch.events.iter().map(|event| match event {
-                Event::Session(event) => event.texts.session_id.parse::<u64>().unwrap(),
-                Event::Reboot(_) => panic!("no reboots here"),
-            }));
-            let position = folder::Position { segment: batch.segment, offset: batch.next };
-            self.state.advance(position);
-        }
-        numbers
+        replay(&self.state, &self.orders, |_| {})
     }
 
     fn segments(&self) -> Vec<u64> {
         self.folder.segments().unwrap()
     }
+}
+
+fn append(state: &State, orders: &crossbeam_channel::Sender<Order>, number: u64) {
+    state.pending.fetch_add(1, Ordering::Relaxed);
+    let source = [127, 0, 0, 1].into();
+    let record = Record { event: start(number), source, worker: 0, ticket: Ticket(number) };
+    orders.send(Order::Append(record)).unwrap();
+}
+
+/// As the replay goes, batch by batch: what it would write.
+fn replay(
+    state: &State,
+    orders: &crossbeam_channel::Sender<Order>,
+    mut written: impl FnMut(folder::Position),
+) -> Vec<u64> {
+    let mut numbers = Vec::new();
+    while let Some(batch) = state.read(3, orders).unwrap() {
+        numbers.extend(batch.events.iter().map(|event| match event {
+            Event::Session(event) => event.texts.session_id.parse::<u64>().unwrap(),
+            Event::Reboot(_) => panic!("no reboots here"),
+        }));
+        let position = folder::Position { segment: batch.segment, offset: batch.next };
+        state.advance(position);
+        written(position);
+    }
+    numbers
 }
 
 impl Drop for Rig {
@@ -317,6 +341,25 @@ fn a_position_saves_work_and_is_never_needed() {
         fs::write(&segment, &records).unwrap();
         assert_eq!(Rig::open(&path, LARGE).read(), (0..10).collect::<Vec<_>>());
     }
+}
+
+/// All of a segment is in the store, and the next record comes before the thread hears of it: the
+/// position is that of the old segment, and says nothing about the new one.
+#[test]
+fn a_position_is_not_the_next_segments() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("journal");
+    Rig::open(&path, LARGE).append_each(0..10);
+    let rig = Rig::open_behind(&path, LARGE, |state, orders| {
+        let read = replay(state, orders, |at| orders.send(Order::Replayed(at)).unwrap());
+        assert_eq!(read, (0..10).collect::<Vec<_>>());
+        (10..15).for_each(|number| append(state, orders, number));
+    });
+    while rig.state.pending.load(Ordering::Acquire) > 0 {
+        std::thread::yield_now();
+    }
+    drop(rig);
+    assert_eq!(Rig::open(&path, LARGE).read(), (10..15).collect::<Vec<_>>());
 }
 
 /// A batch ends with its segment, which says nothing about what is left.
