@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::online::{self, Online};
 use crate::policy;
 use crate::reach::reach;
-use crate::roster::{LastKnown, Watch, WatchOptions};
+use crate::roster::{LastKnown, Watch, WatchOptions, look_up};
 use crate::server::{self, Listen, Mailboxes, Message, Server, Shared};
 use crate::usage::{self, Backfill};
 
@@ -35,7 +35,10 @@ pub fn run(config: Config) -> Result<(), Failure> {
     let runtime = runtime("store", 2)?;
     // The management module never takes a thread from the store.
     let people = self::runtime("http", 1)?;
-    runtime.block_on(serve(config, &runtime, &people))
+    let served = runtime.block_on(serve(config, &runtime, &people));
+    // A resolver that is silent keeps nobody here.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    served
 }
 
 fn runtime(name: &str, threads: usize) -> Result<Runtime, Failure> {
@@ -111,6 +114,7 @@ pub(crate) async fn share(
         users_cache: config.radius.users_cache,
         stale_policy_max: config.store.stale_policy_max,
         last_known: LastKnown::of(config),
+        look_up: look_up(),
     };
     let (roster, watch) = Watch::start(store.clone(), options).await?;
     handle.spawn(watch.run());

@@ -128,19 +128,19 @@ impl Texts {
 }
 
 impl Store {
-    /// All of `nas` in order of its ids. Rows without name, shortname or secret, which FreeRADIUS
-    /// skips, are not in it.
+    /// All of `nas` in order of its ids. Rows without name or shortname, which FreeRADIUS skips, are
+    /// not in it; one whose secret is NULL has an empty one, and nobody may serve either.
     pub async fn list_nas(&self) -> Result<Vec<NasRow>, Error> {
         let map: Map<Option<NasRow>> = |row| {
-            let needed = (row.text_or_null(1)?, row.text_or_null(2)?, row.text_or_null(5)?);
-            let (Some(nasname), Some(shortname), Some(secret)) = needed else { return Ok(None) };
+            let needed = (row.text_or_null(1)?, row.text_or_null(2)?);
+            let (Some(nasname), Some(shortname)) = needed else { return Ok(None) };
             Ok(Some(NasRow {
                 id: row.int(0)?,
                 nasname,
                 shortname,
                 r#type: row.text(3)?,
                 ports: row.int_or_null(4)?,
-                secret,
+                secret: row.text(5)?,
                 server: row.text_or_null(6)?,
                 community: row.text_or_null(7)?,
                 description: row.text_or_null(8)?,

@@ -23,7 +23,7 @@ pub struct Nas {
     pub network: IpNet,
     pub require_message_authenticator: Tri,
     pub limit_proxy_state: Tri,
-    /// The row in `nas`, if it stands there and not in the configuration.
+    /// The row in `nas`, if this address is all of it: what `auto` has seen is written down there.
     pub row: Option<i64>,
     /// What `auto` has seen; survives a change of the table.
     pub learned: Arc<Learned>,
@@ -47,7 +47,8 @@ pub enum Refusal {
 
 impl Nas {
     /// The BlastRADIUS rules for an Access-Request that verified, if it is signed at all.
-    /// `Ok(true)` when the client was just found to sign always.
+    /// `Ok(true)` when the client was just found to sign always. A network stays on `auto`: what
+    /// one NAS in it does says nothing of its neighbours.
     pub fn admit(&self, signed: bool, proxy_state: bool) -> Result<bool, Refusal> {
         let learned = &self.learned;
         let required = match self.require_message_authenticator {
@@ -68,6 +69,9 @@ impl Nas {
             return Err(Refusal::ProxyStateUnsigned);
         }
         let mut news = false;
+        if self.network.prefix_len() < self.network.max_prefix_len() {
+            return Ok(news);
+        }
         if self.require_message_authenticator == Tri::Auto && !required {
             news |= count(&learned.signed_in_a_row, &learned.signs, signed);
         }
@@ -111,8 +115,6 @@ pub struct Clients {
     networks: Vec<(u8, ByAddress)>,
     /// Clients without a fixed address, known by NAS-Identifier.
     identified: HashMap<Box<[u8]>, Arc<Nas>, RandomState>,
-    /// Some rows are host names, whose addresses may change.
-    pub has_host_names: bool,
 }
 
 impl Clients {
@@ -253,5 +255,16 @@ mod tests {
         assert_eq!(nas.admit(false, false), Err(Refusal::MessageAuthenticatorMissing));
         assert_eq!(nas.admit(true, true), Ok(false));
         assert!(nas.learned.signs.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn auto_learns_nothing_of_a_network() {
+        for network in ["10.1.0.0/16", "10.0.0.0/31", "0.0.0.0/0", "2001:db8::/64"] {
+            let nas = nas(network);
+            for _ in 0..2 * LEARN_AFTER {
+                assert_eq!(nas.admit(true, false), Ok(false));
+            }
+            assert_eq!(nas.admit(false, true), Ok(false), "{network}: a neighbour");
+        }
     }
 }

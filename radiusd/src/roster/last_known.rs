@@ -50,6 +50,11 @@ impl LastKnown {
         LastKnown { directory: config.data_dir.clone(), place: config.store.options().place() }
     }
 
+    #[cfg(test)]
+    pub fn for_tests(directory: &Path) -> LastKnown {
+        LastKnown { directory: directory.to_owned(), place: String::new() }
+    }
+
     /// None when this store was never read, or what is there can't be trusted; the latter is said.
     pub fn load(&self) -> Option<List> {
         let path = self.directory.join(FILE);

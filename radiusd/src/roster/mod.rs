@@ -1,12 +1,15 @@
 //! What the hot path knows without asking: clients and groups as snapshots swapped whole, users
 //! in a bounded cache.
 //!
-//! `clients` finds a NAS · `users` holds users' rows · `inbox` counts strangers · `watch` keeps
-//! all of it as the store has it · `last_known` keeps the NAS for a start without the store.
+//! `clients` finds a NAS · `entry` makes them · `names` resolves host names · `users` holds users'
+//! rows · `inbox` counts strangers · `watch` keeps all of it as the store has it · `last_known` keeps
+//! the NAS for a start without the store.
 
 mod clients;
+mod entry;
 mod inbox;
 mod last_known;
+mod names;
 mod users;
 mod watch;
 
@@ -20,6 +23,7 @@ use tokio::sync::mpsc::UnboundedSender;
 pub use clients::{Clients, Nas, Refusal};
 pub use inbox::Inbox;
 pub use last_known::LastKnown;
+pub use names::look_up;
 pub use users::{Found, Known, Mark, Users};
 pub use watch::{Watch, WatchOptions};
 

@@ -1,25 +1,24 @@
 //! Keeps the roster as the store has it: reads all at start, then what changed, as it is told.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use dictionaries::Dictionary;
-use ipnet::IpNet;
 use jiff::tz::TimeZone;
-use proto::Secret;
-use schema::{Change, Error, NasRow, Store, Tri};
+use schema::{Change, Error, Store, Tri};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
-use super::clients::{Clients, Learned, Nas};
 use super::last_known::List;
-use super::{Inbox, LastKnown, Roster, Users};
-use crate::config::{self, ClientAddress};
+use super::names::{LookUp, Names};
+use super::{Inbox, LastKnown, Roster, Users, entry};
+use crate::config;
 use crate::policy::{Groups, Huntgroups, compile_group};
 
 /// Host names of clients are asked for again so often.
 const RESOLVE_EVERY: Duration = Duration::from_secs(60);
+/// How long a start waits for their first addresses.
+const FIRST_ADDRESSES: Duration = Duration::from_secs(3);
 /// How long the store may take to begin to tell of changes.
 const LISTENING: Duration = Duration::from_secs(2);
 /// After a failed read the store is asked again so soon.
@@ -33,6 +32,7 @@ pub struct WatchOptions {
     pub users_cache: usize,
     pub stale_policy_max: Duration,
     pub last_known: LastKnown,
+    pub look_up: LookUp,
 }
 
 /// The task that keeps a roster up to date.
@@ -52,6 +52,7 @@ pub struct Watch {
     list: Arc<List>,
     /// What lies in the data directory.
     kept: Option<Arc<List>>,
+    names: Names,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -89,6 +90,7 @@ impl Watch {
         let mut watch = Watch {
             store,
             roster: Arc::clone(&roster),
+            names: Names::new(Arc::clone(&options.look_up)),
             options,
             changes,
             learned,
@@ -104,13 +106,16 @@ impl Watch {
             (Err(error @ Error::Away(_)), Some(list)) => {
                 roster.missed(&error);
                 watch.heard = false;
-                watch.enter(list).await;
+                watch.enter(list);
                 tracing::warn!(
                     clients = roster.clients().len(),
                     "the NAS are those last known; users are unknown until the store answers"
                 );
             }
             (Err(error), _) => return Err(error),
+        }
+        if watch.names.settle(FIRST_ADDRESSES).await {
+            watch.enter(Arc::clone(&watch.list));
         }
         Ok((roster, watch))
     }
@@ -141,8 +146,9 @@ impl Watch {
                 row = self.learned.recv() => if let Some(row) = row {
                     self.write_down(row).await;
                 },
-                _ = resolve.tick() => if self.has_host_names() {
-                    self.enter(Arc::clone(&self.list)).await;
+                _ = resolve.tick() => self.names.ask_again(),
+                others = self.names.answered() => if others {
+                    self.enter(Arc::clone(&self.list));
                 },
                 () = tokio::time::sleep(RETRY), if retry => {}
             }
@@ -195,7 +201,7 @@ impl Watch {
         }
         if self.stale.nas {
             let list = List::read(&self.store).await?;
-            self.enter(Arc::new(list)).await;
+            self.enter(Arc::new(list));
             self.stale.nas = false;
             self.keep().await;
         }
@@ -218,53 +224,10 @@ impl Watch {
         }
     }
 
-    fn has_host_names(&self) -> bool {
-        self.options.clients.iter().any(|client| matches!(client.address, ClientAddress::Host(_)))
-            || self.roster.clients().has_host_names
-    }
-
-    /// The configuration's clients, then the table's; of two with one address the first stays.
-    async fn enter(&mut self, list: Arc<List>) {
+    /// With the addresses of host names that are known; others come when they are found.
+    fn enter(&mut self, list: Arc<List>) {
         let before = self.roster.clients();
-        let mut clients = Clients::default();
-        for client in &self.options.clients {
-            let networks = match &client.address {
-                ClientAddress::Net(network) => vec![*network],
-                ClientAddress::Host(name) => resolve(name).await,
-            };
-            for network in networks {
-                let nas = configured(client, network, learned(&before, network));
-                add(&mut clients, nas);
-            }
-        }
-        for row in &list.nas {
-            let networks = match network(&row.nasname) {
-                Some(network) => vec![network],
-                None => {
-                    clients.has_host_names = true;
-                    resolve(row.nasname.trim()).await
-                }
-            };
-            for network in networks {
-                let nas = listed(row, network, learned(&before, network));
-                add(&mut clients, nas);
-            }
-        }
-        for nas in &list.named {
-            let network = IpNet::from(IpAddr::from([0, 0, 0, 0]));
-            let known = Nas {
-                name: nas.identifier.as_str().into(),
-                shortname: nas.shortname.as_str().into(),
-                secret: Secret::new(nas.secret.as_bytes()),
-                network,
-                // Its address proves nothing (`deviations.md` 8).
-                require_message_authenticator: Tri::Yes,
-                limit_proxy_state: nas.limit_proxy_state,
-                row: None,
-                learned: Arc::default(),
-            };
-            clients.add_identified(nas.identifier.as_bytes(), Arc::new(known));
-        }
+        let clients = entry::clients(&self.options.clients, &list, &mut self.names, &before);
         self.roster.clients.store(Arc::new(clients));
         self.list = list;
     }
@@ -291,101 +254,73 @@ impl Watch {
     }
 }
 
-fn add(clients: &mut Clients, nas: Nas) {
-    let (name, network) = (nas.name.clone(), nas.network);
-    if !clients.add(Arc::new(nas)) {
-        tracing::warn!(nas.name = %name, %network, "another client has this address: not used");
-    }
-}
-
-/// What `auto` has seen of this address so far.
-fn learned(before: &Clients, network: IpNet) -> Arc<Learned> {
-    match before.find(network.addr()) {
-        Some(nas) if nas.network == network => Arc::clone(&nas.learned),
-        _ => Arc::default(),
-    }
-}
-
-fn configured(client: &config::Client, network: IpNet, learned: Arc<Learned>) -> Nas {
-    Nas {
-        name: client.name.as_str().into(),
-        shortname: client.name.as_str().into(),
-        secret: Secret::new(client.secret.reveal().as_bytes()),
-        network,
-        require_message_authenticator: rule(client.require_message_authenticator),
-        limit_proxy_state: rule(client.limit_proxy_state),
-        row: None,
-        learned,
-    }
-}
-
-fn rule(rule: config::Tri) -> Tri {
-    match rule {
-        config::Tri::Auto => Tri::Auto,
-        config::Tri::Yes => Tri::Yes,
-        config::Tri::No => Tri::No,
-    }
-}
-
-fn listed(row: &NasRow, network: IpNet, learned: Arc<Learned>) -> Nas {
-    Nas {
-        name: row.nasname.as_str().into(),
-        shortname: row.shortname.as_str().into(),
-        secret: Secret::new(row.secret.as_bytes()),
-        network,
-        require_message_authenticator: row.require_message_authenticator,
-        limit_proxy_state: row.limit_proxy_state,
-        row: Some(row.id),
-        learned,
-    }
-}
-
-/// `nasname` as an address or a prefix; none for a host name.
-fn network(nasname: &str) -> Option<IpNet> {
-    let text = nasname.trim();
-    if text == "*" {
-        return "0.0.0.0/0".parse().ok();
-    }
-    let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
-    // FreeRADIUS: 0.0.0.0 is any address.
-    Some(if network.addr().is_unspecified() {
-        IpNet::new(network.addr(), 0).ok()?
-    } else {
-        network
-    })
-}
-
-async fn resolve(name: &str) -> Vec<IpNet> {
-    match tokio::time::timeout(Duration::from_secs(3), tokio::net::lookup_host((name, 0))).await {
-        Ok(Ok(addresses)) => {
-            let mut networks: Vec<IpNet> =
-                addresses.map(|address| IpNet::from(address.ip())).collect();
-            networks.sort();
-            networks.dedup();
-            networks
-        }
-        _ => {
-            tracing::warn!(nas.name = name, "the host name of a client cannot be resolved");
-            Vec::new()
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+    use std::io;
+    use std::net::IpAddr;
+
+    use parking_lot::Mutex;
+    use schema::{NasRow, Options};
+
     use super::*;
 
-    #[test]
-    fn names_that_are_addresses() {
-        for (text, expected) in [
-            ("10.0.0.1", Some("10.0.0.1/32")),
-            (" 10.0.0.0/8 ", Some("10.0.0.0/8")),
-            ("2001:db8::1", Some("2001:db8::1/128")),
-            ("0.0.0.0", Some("0.0.0.0/0")),
-            ("*", Some("0.0.0.0/0")),
-            ("ap1.example.com", None),
-        ] {
-            assert_eq!(network(text).map(|net| net.to_string()).as_deref(), expected, "{text}");
+    fn row(nasname: &str) -> NasRow {
+        let (shortname, secret) = ("lab".into(), "testing123".into());
+        NasRow { nasname: nasname.into(), shortname, secret, ..NasRow::default() }
+    }
+
+    async fn until(what: &str, is_so: impl Fn() -> bool) {
+        for _ in 0..6000 {
+            if is_so() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        panic!("waited for {what}");
+    }
+
+    /// While the resolver is silent for one name and fails for another, changes act and the
+    /// addresses found before serve.
+    #[tokio::test]
+    async fn the_resolver_keeps_nothing_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("db").display());
+        let store = Store::open(&Options { url, ..Options::default() }).await.unwrap();
+        store.migrate().await.unwrap();
+        store.add_nas(&row("ap.example")).await.unwrap();
+        let address = IpAddr::from([10, 0, 0, 1]);
+        let answers = Arc::new(Mutex::new(HashMap::from([("ap.example", Some(address))])));
+        let told = Arc::clone(&answers);
+        let look_up: LookUp = Arc::new(move |name| {
+            let answer = told.lock().get(name.as_str()).copied();
+            Box::pin(async move {
+                match answer {
+                    Some(Some(address)) => Ok(vec![address]),
+                    Some(None) => Err(io::Error::other("no such name")),
+                    None => std::future::pending().await,
+                }
+            })
+        });
+        let options = WatchOptions {
+            clients: Vec::new(),
+            dictionary: Dictionary::shipped(),
+            zone: TimeZone::UTC,
+            users_cache: 100,
+            stale_policy_max: Duration::from_secs(60),
+            last_known: LastKnown::for_tests(folder.path()),
+            look_up,
+        };
+        let (roster, watch) = Watch::start(store.clone(), options).await.unwrap();
+        assert!(roster.clients().find(address).is_some(), "asked for before the start ends");
+        answers.lock().insert("ap.example", None);
+        let watch = tokio::spawn(watch.run());
+        for name in ["silent.example", "10.0.0.2"] {
+            store.add_nas(&row(name)).await.unwrap();
+        }
+        let other = IpAddr::from([10, 0, 0, 2]);
+        until("another NAS", || roster.clients().find(other).is_some()).await;
+        assert!(roster.clients().find(address).is_some(), "the last answer stands");
+        watch.abort();
     }
 }

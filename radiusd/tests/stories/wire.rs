@@ -261,6 +261,55 @@ fn a_nas_that_always_signs_must_go_on_signing() {
     });
 }
 
+/// What one NAS of a network does says nothing of its neighbours, and nothing is written down.
+#[test]
+fn a_network_stays_free_to_sign_or_not() {
+    on_both(|mut site| {
+        site.user("bob", "hello");
+        site.sql.rows(&format!(
+            "INSERT INTO nas (nasname, shortname, secret) VALUES ('127.1.0.0/16', 'net', '{SECRET}')"
+        ));
+        let daemon = site.start();
+        let signed = Ask::pap("bob", "hello");
+        let unsigned =
+            Ask::access("bob", "pap hello ; unsigned ; Proxy-State = 0x01").expect("a login");
+        let [mut one, mut other] =
+            [[1, 0, 1], [1, 0, 2]].map(|last| Nas::with(local(last), daemon.auth(), SECRET));
+        for _ in 0..205 {
+            assert!(one.ask(&signed).is_some());
+        }
+        for nas in [&mut other, &mut one] {
+            assert!(nas.ask(&unsigned).is_some_and(|answer| answer.is_accept()));
+        }
+        let learned = match site.engine {
+            Engine::Postgres => "SELECT count(*) FROM mgmt.mgmt_nas_settings",
+            Engine::Sqlite => "SELECT count(*) FROM mgmt_nas_settings",
+        };
+        assert_eq!(site.sql.number(learned), 0);
+    });
+}
+
+/// FreeRADIUS serves a NAS with an empty secret, for which anybody can sign.
+#[test]
+fn a_nas_without_a_secret_is_not_served() {
+    on_both(|mut site| {
+        site.user("bob", "hello");
+        site.sql.rows(
+            "INSERT INTO nas (nasname, shortname, secret) VALUES ('127.0.0.61', 'empty', '')",
+        );
+        let daemon = site.start();
+        let mut nas = Nas::with(local([0, 0, 61]), daemon.auth(), "").impatient();
+        assert_eq!(nas.ask(&Ask::pap("bob", "hello")), None);
+        assert_eq!(daemon.metric("radiusd_datagrams_total{outcome=\"unknown-client\"}"), 1.0);
+        let said = |line: &str| line.contains("no secret: not used") && line.contains("127.0.0.61");
+        assert!(daemon.log().lines().any(said), "{}", daemon.log());
+        site.sql.rows(&format!("UPDATE nas SET secret = '{SECRET}' WHERE shortname = 'empty'"));
+        until("the NAS to be served", Duration::from_secs(20), || {
+            Nas::with(local([0, 0, 61]), daemon.auth(), SECRET).impatient().status()
+        });
+    });
+}
+
 #[test]
 fn status_server_needs_a_signature() {
     let site = Site::new(Engine::Sqlite);
