@@ -13,6 +13,8 @@ use super::text;
 /// Before this no RADIUS clock was right: 2000-01-01.
 const YEAR_2000: i64 = 946_684_800;
 const DAY_SECONDS: i64 = 86_400;
+/// The ends of names in FreeRADIUS's `mods-config/preprocess/hints`, and their Framed-Protocol.
+const HINTS: [(&str, &str); 3] = [(".ppp", "PPP"), (".slip", "SLIP"), (".cslip", "SLIP")];
 
 /// What a packet is read with.
 pub struct Context<'a> {
@@ -111,6 +113,7 @@ impl Reader<'_> {
     fn texts(&self) -> Texts {
         let column = |number| self.printed(number).unwrap_or_default();
         let user_name = self.seen.octets(number::USER_NAME).unwrap_or_default();
+        let [service_type, framed_protocol] = self.service();
         Texts {
             session_id: column(number::ACCT_SESSION_ID),
             username: text::user_name(user_name, self.context.escape),
@@ -124,9 +127,23 @@ impl Reader<'_> {
             connect_info: column(number::CONNECT_INFO),
             called_station: column(number::CALLED_STATION_ID),
             calling_station: column(number::CALLING_STATION_ID),
-            service_type: column(number::SERVICE_TYPE),
-            framed_protocol: column(number::FRAMED_PROTOCOL),
+            service_type,
+            framed_protocol,
         }
+    }
+
+    /// Service-Type and Framed-Protocol; FreeRADIUS's `preprocess` adds what the NAS leaves out and
+    /// the end of a name or the other one tells.
+    fn service(&self) -> [String; 2] {
+        let name = self.seen.octets(number::USER_NAME).unwrap_or_default();
+        let hint = HINTS.iter().find(|(end, _)| name.ends_with(end.as_bytes()));
+        let told = self.seen.octets(number::FRAMED_PROTOCOL);
+        let protocol = self.printed(number::FRAMED_PROTOCOL);
+        let protocol = protocol.or_else(|| hint.map(|(_, protocol)| (*protocol).into()));
+        let framed = told.is_some() || hint.is_some();
+        let service = self.printed(number::SERVICE_TYPE);
+        let service = service.or_else(|| framed.then(|| "Framed-User".into()));
+        [service, protocol].map(Option::unwrap_or_default)
     }
 
     /// A clock that can't be right is worth less than our own.

@@ -132,10 +132,7 @@ pub fn parse(file: &str, text: &str) -> Vec<Case> {
             continue;
         }
         if let Some(name) = content.strip_prefix("case ") {
-            let name = format!("{file}-{}", name.trim());
-            let (user, text) = (name.clone(), String::new());
-            let (requests, rows) = (Vec::new(), Vec::new());
-            cases.push(Case { name, text, requests, rows, user });
+            cases.push(Case::new(format!("{file}-{}", name.trim())));
             continue;
         }
         let case = cases.last_mut().unwrap_or_else(|| panic!("{place}: no case yet"));
@@ -146,10 +143,11 @@ pub fn parse(file: &str, text: &str) -> Vec<Case> {
 }
 
 /// Statements that load the rows of all cases.
-pub fn load(cases: &[Case]) -> String {
+pub fn load<'c>(cases: impl IntoIterator<Item = &'c Case> + Clone) -> String {
     let mut sql = String::from("BEGIN;\n");
     for table in [CHECK, REPLY, GROUP_CHECK, GROUP_REPLY, MEMBER, SESSION, RELOAD, HUNT] {
-        let rows = cases.iter().flat_map(|case| &case.rows).filter(|row| row.table == table);
+        let rows =
+            cases.clone().into_iter().flat_map(|case| &case.rows).filter(|row| row.table == table);
         let rows: Vec<&str> = rows.map(|row| row.values.as_str()).collect();
         // Ids are given in the order of the rows: FreeRADIUS reads by id.
         for chunk in rows.chunks(1000) {
@@ -160,7 +158,13 @@ pub fn load(cases: &[Case]) -> String {
 }
 
 impl Case {
-    fn line(&mut self, line: &str, place: &str) -> Result<(), String> {
+    pub fn new(name: String) -> Case {
+        let (user, text) = (name.clone(), String::new());
+        Case { name, text, requests: Vec::new(), rows: Vec::new(), user }
+    }
+
+    /// Anything but the case's first line.
+    pub fn line(&mut self, line: &str, place: &str) -> Result<(), String> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "user" => self.user = text(rest)?,

@@ -1,7 +1,7 @@
 //! The same requests to FreeRADIUS and to us, on one database: the answers have to be equal.
 
 mod attempts;
-mod case;
+pub mod case;
 mod generate;
 
 use std::fs;
@@ -116,7 +116,7 @@ fn radiusd_decides_as_freeradius() {
 }
 
 /// What is wrong with the two answers to one request.
-fn judge(request: &Request, theirs: Option<&Answer>, ours: Option<&Answer>) -> Option<String> {
+pub fn judge(request: &Request, theirs: Option<&Answer>, ours: Option<&Answer>) -> Option<String> {
     let both = [outcome(theirs), outcome(ours)];
     let shown = |answer: Option<&Answer>| answer.map_or("silence".into(), Answer::to_string);
     let shown = format!("FreeRADIUS: {}\n  radiusd:    {}", shown(theirs), shown(ours));

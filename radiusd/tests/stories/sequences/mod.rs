@@ -1,25 +1,28 @@
-//! The same sequences of accounting packets to FreeRADIUS and to us, each on a database of its own: the
-//! rows of radacct have to be equal, column by column.
+//! The same sequences of accounting packets and logins to FreeRADIUS and to us, each on a database of its
+//! own: the rows of radacct have to be equal, column by column, and the answers.
 
 mod sequence;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proto::Code;
 
 use self::sequence::{Sequence, Step, epoch};
+use crate::differential::{case, judge};
 use crate::harness::ask;
 use crate::harness::freeradius::FreeRadius;
-use crate::harness::nas::{Nas, SECRET};
+use crate::harness::nas::{Answer, Nas, SECRET};
 use crate::harness::postgres;
 use crate::harness::site::{Engine, Site, ZONE};
 use crate::harness::sql::Sql;
 
 /// All of radacct but the row's number, times as seconds.
-const COLUMNS: [&str; 27] = [
+const COLUMNS: [&str; 28] = [
     "acctsessionid",
     "acctuniqueid",
     "username",
@@ -47,6 +50,7 @@ const COLUMNS: [&str; 27] = [
     "framedipv6prefix",
     "framedinterfaceid",
     "delegatedipv6prefix",
+    "class",
 ];
 
 /// One row of radacct by column.
@@ -67,28 +71,45 @@ fn sequences() -> Vec<Sequence> {
     all
 }
 
+/// The answers to a sequence's logins.
+type Answers = Vec<Option<Answer>>;
+
 /// Plays all sequences, several at a time; each packet waits for the answer to the one before.
-fn play(sequences: &[Sequence], to: std::net::SocketAddr) {
+fn play(sequences: &[Sequence], auth: SocketAddr, acct: SocketAddr) -> Vec<Answers> {
     let next = AtomicUsize::new(0);
+    let answers = Mutex::new(vec![Vec::new(); sequences.len()]);
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                while let Some(sequence) = sequences.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let nas = Nas::new(to);
-                    let mut last = Vec::new();
-                    for (at, step) in sequence.steps.iter().enumerate() {
-                        if let Step::Send(ask) = step {
-                            last = ask.encode(at as u8, at as u64, &nas.secret);
-                        }
-                        let answer = nas.exchange(&last);
-                        let code = answer.map(|answer| answer.code);
-                        let place = (&sequence.place, at);
-                        assert_eq!(code, Some(Code::AccountingResponse), "{place:?}");
-                    }
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(sequence) = sequences.get(at) else { return };
+                    let given = play_one(sequence, &mut Nas::new(auth), &Nas::new(acct));
+                    answers.lock().expect("no panic")[at] = given;
                 }
             });
         }
     });
+    answers.into_inner().expect("no panic")
+}
+
+fn play_one(sequence: &Sequence, auth: &mut Nas, acct: &Nas) -> Answers {
+    let mut last = Vec::new();
+    let mut answers = Vec::new();
+    for (at, step) in sequence.steps.iter().enumerate() {
+        match step {
+            Step::Login(number) => {
+                let ask = &sequence.case.requests[*number].ask;
+                answers.push(auth.ask_seeded(ask, at as u64));
+                continue;
+            }
+            Step::Send(ask) => last = ask.encode(at as u8, at as u64, &acct.secret),
+            Step::Again => {}
+        }
+        let code = acct.exchange(&last).map(|answer| answer.code);
+        assert_eq!(code, Some(Code::AccountingResponse), "{:?}", (&sequence.place, at));
+    }
+    answers
 }
 
 /// The rows of each sequence, by start, times in its clock.
@@ -123,36 +144,46 @@ fn nas_row() -> String {
     format!("INSERT INTO nas (nasname, shortname, secret) VALUES ('127.0.0.1', 'lab', '{SECRET}')")
 }
 
-/// FreeRADIUS's rows after all sequences.
-fn reference(sequences: &[Sequence]) -> Vec<Vec<Row>> {
+/// The users' rows.
+fn load(sql: &mut Sql, sequences: &[Sequence]) {
+    sql.rows(&case::load(sequences.iter().map(|sequence| &sequence.case)));
+}
+
+/// FreeRADIUS's rows after all sequences, and its answers.
+fn reference(sequences: &[Sequence]) -> (Vec<Vec<Row>>, Vec<Answers>) {
     let cluster = postgres::shared();
     let database = cluster.database();
     let mut sql = Sql::postgres(&cluster.url(&database));
     sql.rows(&nas_row());
+    load(&mut sql, sequences);
     let freeradius = FreeRadius::start(cluster, &database, ZONE);
-    play(sequences, freeradius.acct);
-    rows(&mut sql, sequences)
+    let answers = play(sequences, freeradius.auth, freeradius.acct);
+    (rows(&mut sql, sequences), answers)
 }
 
 #[test]
 fn radacct_holds_what_freeradius_writes() {
     let sequences = sequences();
-    assert!(sequences.len() >= 60, "{} sequences", sequences.len());
-    let theirs = reference(&sequences);
+    assert!(sequences.len() >= 100, "{} sequences", sequences.len());
+    let logins = sequences.iter().map(|sequence| sequence.case.requests.len()).sum::<usize>();
+    assert!(logins >= 60, "{logins} logins");
+    let (their_rows, their_answers) = reference(&sequences);
     let mut site = Site::new(Engine::Postgres);
+    load(&mut site.sql, &sequences);
     let daemon = site.start();
-    play(&sequences, daemon.acct());
-    let ours = rows(&mut site.sql, &sequences);
+    let our_answers = play(&sequences, daemon.auth(), daemon.acct());
+    let our_rows = rows(&mut site.sql, &sequences);
     let mut complaints = Vec::new();
-    for ((sequence, theirs), ours) in sequences.iter().zip(&theirs).zip(&ours) {
-        let wrong = compare(sequence, theirs, ours);
+    for (at, sequence) in sequences.iter().enumerate() {
+        let mut wrong = compare(sequence, &their_rows[at], &our_rows[at]);
+        let answers = their_answers[at].iter().zip(&our_answers[at]);
+        for (request, (theirs, ours)) in sequence.case.requests.iter().zip(answers) {
+            let judged = judge(request, theirs.as_ref(), ours.as_ref());
+            wrong.extend(judged.map(|why| format!("{}: {}: {why}", request.place, request.text)));
+        }
         if !wrong.is_empty() {
-            complaints.push(format!(
-                "{} {}\n  {}",
-                sequence.place,
-                sequence.name,
-                wrong.join("\n  ")
-            ));
+            let (place, name) = (&sequence.place, &sequence.name);
+            complaints.push(format!("{place} {name}\n  {}", wrong.join("\n  ")));
         }
     }
     assert!(complaints.is_empty(), "{} sequences:\n{}", complaints.len(), complaints.join("\n"));

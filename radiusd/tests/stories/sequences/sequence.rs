@@ -1,4 +1,4 @@
-//! A sequence of Accounting-Requests as compact text.
+//! A sequence of Accounting-Requests, and of logins among them, as compact text.
 //!
 //! ```text
 //! sequence late-start
@@ -14,9 +14,14 @@
 //! that our row differs in these columns by a deviation (`rows`: there are others altogether). It has
 //! to (but for 7: FreeRADIUS drops a repetition too while it still holds the first), and exactly as the `ours` lines say: each is one of our rows, by start time, with its values
 //! of such columns. Times are in the sequence's clock, `received` is the time of the test, ∅ is NULL.
+//!
+//! `accept`, `reject` and `silent` are logins of the user, with FreeRADIUS's answer, as a case of
+//! `differential` has them; so are `check`, `reply`, `group`, `gcheck` and `greply`, rows of the user,
+//! who is `known X` there. `answer NUMBER WHAT` says that our answer to the login before it differs.
 
 use std::collections::BTreeSet;
 
+use crate::differential::case::Case;
 use crate::harness::ask::{self, Ask};
 
 #[derive(Debug)]
@@ -33,6 +38,8 @@ pub struct Sequence {
     pub ours: Vec<Vec<(String, String)>>,
     /// Some packet is timed by its receipt.
     pub by_receipt: bool,
+    /// The user's rows, and the logins.
+    pub case: Case,
     user: Option<String>,
     session: Option<String>,
     address: Option<String>,
@@ -42,6 +49,8 @@ pub struct Sequence {
 pub enum Step {
     Send(Ask),
     Again,
+    /// By its number in the case.
+    Login(usize),
 }
 
 const DEVIATIONS: [&str; 6] = ["3", "5", "6", "7", "15", "19"];
@@ -66,7 +75,7 @@ pub fn parse(file: &str, text: &str, first: usize) -> Vec<Sequence> {
             continue;
         }
         let sequence = sequences.last_mut().unwrap_or_else(|| panic!("{place}: no sequence yet"));
-        sequence.line(line).unwrap_or_else(|why| panic!("{place}: {why}"));
+        sequence.line(line, &place).unwrap_or_else(|why| panic!("{place}: {why}"));
     }
     sequences
 }
@@ -78,6 +87,7 @@ impl Sequence {
             user: Some(name.clone()),
             session: Some(format!("{name}-a")),
             address: Some(nas.clone()),
+            case: Case::new(name.clone()),
             name,
             place,
             nas,
@@ -89,7 +99,7 @@ impl Sequence {
         }
     }
 
-    fn line(&mut self, line: &str) -> Result<(), String> {
+    fn line(&mut self, line: &str, place: &str) -> Result<(), String> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let some = |text: String| (rest != "none").then_some(text);
         match word {
@@ -103,6 +113,10 @@ impl Sequence {
             "off" => self.packet("Accounting-Off", rest)?,
             "send" => self.packet("", rest)?,
             "again" => self.steps.push(Step::Again),
+            "accept" | "reject" | "silent" => self.login(line, place)?,
+            "check" | "reply" | "group" | "gcheck" | "greply" => self.case.line(line, place)?,
+            "known" => self.case.line(&format!("user {rest}"), place)?,
+            "answer" => self.case.line(&format!("differs {rest}"), place)?,
             "differs" => {
                 let (deviation, columns) = rest.split_once(' ').ok_or("which columns?")?;
                 if !DEVIATIONS.contains(&deviation) {
@@ -124,6 +138,18 @@ impl Sequence {
             }
             _ => return Err(format!("no directive {word:?}")),
         }
+        Ok(())
+    }
+
+    fn login(&mut self, line: &str, place: &str) -> Result<(), String> {
+        let mut line = line.to_owned();
+        for (item, value) in [("name ", &self.user), ("NAS-IP-Address = ", &self.address)] {
+            if let Some(value) = value {
+                line.push_str(&format!(" ; {item}{value}"));
+            }
+        }
+        self.case.line(&line, place)?;
+        self.steps.push(Step::Login(self.case.requests.len() - 1));
         Ok(())
     }
 
