@@ -49,6 +49,14 @@ pub struct Request {
     pub differs: Vec<Differs>,
 }
 
+impl Request {
+    /// At one of the two servers, as far as it is known.
+    pub fn may_be_silent(&self) -> bool {
+        let silent = How::Outcome(Outcome::Silent);
+        self.expected == Some(Outcome::Silent) || self.differs.iter().any(|one| one.how == silent)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Accept,
@@ -214,6 +222,23 @@ impl Case {
             _ => return Err(format!("no directive {word:?}")),
         }
         Ok(())
+    }
+
+    /// Whether the answer depends on when it is given, to the second.
+    pub fn uses_clock(&self) -> bool {
+        const CLOCKS: [&str; 10] = [
+            "@{now",
+            "@{hhmm",
+            "Expire-After",
+            "Initial-Login",
+            "Daily",
+            "Weekly",
+            "Monthly",
+            "Access-Period",
+            "Login-Time",
+            "Event-Timestamp",
+        ];
+        CLOCKS.iter().any(|clock| self.text.contains(clock))
     }
 
     fn group(&self, name: &str) -> String {
