@@ -95,6 +95,16 @@ fn a_wrong_configuration_says_where_and_ends_with_78() {
 }
 
 #[test]
+fn a_level_that_would_say_nothing_is_refused() {
+    let radiusd = Radiusd::new();
+    radiusd.refuses(&["check-config", "--set", "log.level=loud"], 1, "log.level");
+    radiusd.refuses(&["serve", "--set", "log.level=loud"], 78, "log.level");
+    for level in ["warn", "INFO", "info,radiusd::server=debug,hyper=off"] {
+        radiusd.does(&["check-config", "--set", &format!("log.level={level}")]);
+    }
+}
+
+#[test]
 fn the_shipped_configuration_is_right() {
     let radiusd = Radiusd::new();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/radiusd.toml");
@@ -147,6 +157,75 @@ fn a_user_is_added_shown_changed_and_removed() {
     radiusd.does(&["user", "remove", "alice"]);
     radiusd.refuses(&["user", "remove", "alice"], 1, "there is no user alice");
     radiusd.refuses(&["user", "show", "alice"], 1, "there is no user alice");
+}
+
+/// `pass-word`, in forms that only `Auth-Type := PAP` makes FreeRADIUS look at.
+const DERIVED: [(&str, &str); 4] = [
+    ("PBKDF2-SHA1-Password", "1000$MDEyMzQ1Njc4OWFiY2RlZg==$ianGZt6YCOACrW2kWEb92+sE/E0="),
+    (
+        "PBKDF2-SHA256-Password",
+        "1000$MDEyMzQ1Njc4OWFiY2RlZg==$DyHrbX7GzT4oR2MbRq2wdtROSW9bhavoNikXmT78F2A=",
+    ),
+    (
+        "PBKDF2-SHA512-Password",
+        "1000$MDEyMzQ1Njc4OWFiY2RlZg==$5grYRdzh0OLCZc+0EHqwIBP+ubxtJee2JzabiGlhDBdMpWsvddVtHTYht1ef\
+         bSYztSoUQHnGK3tTfucOTJnQkg==",
+    ),
+    (
+        "PBKDF2-SHA256-LEGACY",
+        "AAAD6AABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj+m\
+         zZ3KhldeZLTdUS43yKjWuzbJ7zo6XNIkEVh3d01ujM6nty0HIPVj33dTzvehcLg7VB63zdPZh3bqg0JHSlfUNn1CBMnC\
+         Ehh206Nmz5adREWlLrqKJ1wT/3q2ZBwL0UKZeHQE5ghi0ftMZv/9S36gjo9K1IvEcojAjliAobos2WQLvtquyZ6HC6ip\
+         Ab8CDC6luhOlwdO2bGNggUaE4RFehKQjHyVKzCCJWJkZSPjq5Srgd3G/KAWPsiZnGFioBzH73t6bXHdbonqv+RaWGYCK\
+         Z8xJzkGjPh4ycofSWR2r86bBKf3Bcwdl9rDyGTp99yIe20ssjd79+jnEDtKDEbj/",
+    ),
+];
+
+#[test]
+fn every_derived_password_is_compared_and_never_shown() {
+    let radiusd = Radiusd::new();
+    for (attribute, value) in DERIVED {
+        let row = format!("{attribute} := {value}");
+        radiusd.does(&["user", "add", attribute, "--check", &row, "--check", "Auth-Type := PAP"]);
+        let explain = ["explain", "--user", attribute, "--password"];
+        let right = radiusd.run(&[&explain[..], &["pass-word"]].concat());
+        assert_eq!(right.code, 0, "{attribute}: {}", right.out);
+        let wrong = radiusd.run(&[&explain[..], &["other"]].concat());
+        assert!(wrong.code == 1 && wrong.out.contains("password is wrong"), "{}", wrong.out);
+        let traced = radiusd.run(&[&explain[..], &["pass-word", "--json"]].concat()).out;
+        let shown = radiusd.does(&["user", "show", attribute]);
+        let listed = radiusd.does(&["user", "show", attribute, "--json"]);
+        let start = value.get(..24).unwrap();
+        for text in [&right.out, &wrong.out, &traced, &shown, &listed] {
+            assert!(text.contains(attribute) && !text.contains(start), "{text}");
+        }
+        let revealed = radiusd.does(&["user", "show", attribute, "--reveal"]);
+        assert!(revealed.contains(value), "{revealed}");
+    }
+}
+
+#[test]
+fn a_secret_of_any_kind_is_shown_on_request_only() {
+    let radiusd = Radiusd::new();
+    let rows = [
+        "MS-MPPE-Send-Key = 0x5ec3e7",
+        "Tunnel-Password:1 = 5ec3e7",
+        "Attr-69 = 0x0035656333653700",
+        "Ascend-Receive-Secret = 5ec3e7",
+    ];
+    let rows: Vec<&str> = rows.iter().flat_map(|row| ["--reply", row]).collect();
+    radiusd.does(&[&["user", "add", "bob", "--password", "5ec3e7"], &rows[..]].concat());
+    radiusd.does(&[&["group", "add", "gold"], &rows[..]].concat());
+    for (noun, name) in [("user", "bob"), ("group", "gold")] {
+        for show in [&["show", name][..], &["show", name, "--json"], &["list", "--json"]] {
+            let shown = radiusd.does(&[&[noun], show].concat());
+            assert!(!shown.contains("5ec3e7") && !shown.contains("3565633365"), "{shown}");
+        }
+        let revealed = radiusd.does(&[noun, "show", name, "--reveal"]);
+        assert!(revealed.matches("5ec3e7").count() >= 3, "{revealed}");
+    }
+    let explained = radiusd.does(&["explain", "--user", "bob", "--password", "5ec3e7"]);
+    assert!(!explained.contains("5ec3e7"), "{explained}");
 }
 
 #[test]

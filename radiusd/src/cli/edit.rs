@@ -4,6 +4,7 @@ use clap::Args;
 use dictionaries::Dictionary;
 use jiff::tz::TimeZone;
 use radiusd::exit::{self, Failure};
+use radiusd::policy;
 use schema::Row;
 use serde_json::{Value, json};
 
@@ -107,11 +108,11 @@ pub(super) fn replace(rows: &mut Vec<Row>, new: Vec<Row>) {
 
 /// Whether a row's value is for nobody's eyes.
 fn is_secret(row: &Row, dictionary: &Dictionary) -> bool {
-    let known = dictionary.attribute(&row.attribute);
-    let name = row.attribute.to_ascii_lowercase();
-    name.ends_with("-password")
-        || name == "password-with-header"
-        || known.is_some_and(|attribute| attribute.flags.secret)
+    match dictionary.named(&row.attribute) {
+        Ok((attribute, _)) => policy::is_secret(&attribute, dictionary),
+        // A password under a mistyped name is a password all the same.
+        Err(_) => row.attribute.to_ascii_lowercase().contains("pass"),
+    }
 }
 
 pub(super) fn say_rows(

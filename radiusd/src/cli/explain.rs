@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use clap::Args;
-use dictionaries::{Pair, Value};
+use dictionaries::{Dictionary, Pair, Value};
 use proto::{Code, Packet, Secret};
 use radiusd::exit::{self, Failure};
 use radiusd::explain;
@@ -77,7 +77,12 @@ impl Explain {
             let facts = Facts { user: user.as_ref(), groups: &groups, answers: &answers };
             let needs = match policy::decide(&facts, &request, &mut trace) {
                 Step::Decided(decision) => {
-                    return self.report(decision.verdict, &decision.reply, &trace);
+                    return self.report(
+                        decision.verdict,
+                        &decision.reply,
+                        &trace,
+                        &desk.dictionary,
+                    );
                 }
                 Step::Needs(needs) if needs.len() > NEEDS_MAX => break,
                 Step::Needs(needs) => needs,
@@ -124,6 +129,7 @@ impl Explain {
         verdict: Verdict,
         reply: &[Cow<'_, Pair>],
         trace: &Trace,
+        dictionary: &Dictionary,
     ) -> Result<(), Failure> {
         let (word, reason) = match verdict {
             Verdict::Accept => ("Access-Accept", None),
@@ -131,7 +137,7 @@ impl Explain {
             Verdict::Silence => ("no answer", None),
         };
         if self.json {
-            let reply: Vec<_> = reply.iter().map(|pair| shown(pair)).collect();
+            let reply: Vec<_> = reply.iter().map(|pair| shown(pair, dictionary)).collect();
             let reason = reason.as_ref().map(|reason| reason.as_str());
             super::json(&json!({
                 "answer": word, "reason": reason, "reply": reply, "steps": trace.steps,
@@ -144,7 +150,9 @@ impl Explain {
                 Some(reason) => say(format_args!("{word}: {}", reason.text()))?,
                 None => say(word)?,
             }
-            reply.iter().try_for_each(|pair| say(format_args!("    {}", shown(pair))))?;
+            reply
+                .iter()
+                .try_for_each(|pair| say(format_args!("    {}", shown(pair, dictionary))))?;
         }
         match verdict {
             Verdict::Accept => Ok(()),
@@ -156,10 +164,11 @@ impl Explain {
 }
 
 /// Keys and passwords are named, never shown.
-fn shown(pair: &Pair) -> String {
-    let Pair { attribute, .. } = pair;
-    let hidden = attribute.flags.secret || attribute.flags.encrypt != dictionaries::Encrypt::No;
-    if hidden { format!("{} = …", attribute.name) } else { pairs::print(pair) }
+fn shown(pair: &Pair, dictionary: &Dictionary) -> String {
+    match policy::is_secret(&pair.attribute, dictionary) {
+        true => format!("{} = …", pair.attribute.name),
+        false => pairs::print(pair),
+    }
 }
 
 /// The rows under the name as it is, else as FreeRADIUS escapes it.

@@ -185,14 +185,27 @@ fn log(section: &mut Section<'_>, default: Log) -> Log {
         level: section.get("level", default.level),
         format: section.get("format", default.format),
     };
-    if tracing_subscriber::EnvFilter::try_new(&log.level).is_err() {
+    if !log.level.split(',').all(is_log_directive) {
         section.reject(
             "level",
-            "expected error, warn, info, debug or trace, also per module: \
+            "expected error, warn, info, debug, trace or off, also per module: \
              \"info,radiusd::server=debug\"",
         );
     }
     log
+}
+
+/// A level, or `module=level`. The filter itself would take any word for a module that says all.
+fn is_log_directive(text: &str) -> bool {
+    let (module, level) = text.split_once('=').unwrap_or(("radiusd", text));
+    let levels = ["error", "warn", "info", "debug", "trace", "off"];
+    let is_named = |part: &str| {
+        !part.is_empty()
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+    };
+    levels.iter().any(|known| level.trim().eq_ignore_ascii_case(known))
+        && module.trim().split("::").all(is_named)
+        && tracing_subscriber::EnvFilter::try_new(text.trim()).is_ok()
 }
 
 #[cfg(test)]
@@ -280,7 +293,12 @@ mod tests {
         assert_eq!(mistake("[radius]\nworkers = \"many\""), expected);
         let expected = "radiusd.toml:1: radius.reject_delay = \"11s\": expected \"0s\" to \"10s\"";
         assert_eq!(mistake("radius.reject_delay = 11"), expected);
-        assert!(mistake("[log]\nlevel = \"a=b=c\"").starts_with("radiusd.toml:2: log.level"));
+        for level in
+            ["a=b=c", "loud", "info,loud", "radiusd=loud", "=info", "a::=info", "", "info,"]
+        {
+            let mistake = mistake(&format!("[log]\nlevel = \"{level}\""));
+            assert!(mistake.starts_with("radiusd.toml:2: log.level"), "{mistake}");
+        }
         assert!(mistake("[http]\nlisten = \"0.0.0.0:80\"").contains("http.insecure"));
         assert!(mistake("radius = 1").contains("expected a section, [radius]"));
         assert!(mistake("[clients.x]\nsecret = \"s\"").contains("clients.x needs the key address"));

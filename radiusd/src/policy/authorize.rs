@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use dictionaries::{Pair, Value};
+use dictionaries::{Dictionary, Pair, Value};
 use smallvec::SmallVec;
 
 use super::check::Match;
@@ -136,6 +136,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
     /// Do all check rows fit? One that cannot be read refuses the user.
     fn fits(&mut self, table: Table, owner: &str, batch: &'a Batch) -> Result<bool, Halt> {
         self.readable(table, owner, batch)?;
+        let dictionary = self.request.dictionary;
         for item in &batch.items {
             if !item.is_compared(&self.view) {
                 continue;
@@ -151,9 +152,9 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
             let fits = matched == Match::Yes;
             let view = &self.view;
             self.recorder.note(|| TraceStep::Compared {
-                row: shown(table, owner, item),
+                row: shown(table, owner, item, dictionary),
                 fits,
-                sent: match is_secret(&item.pair.attribute) {
+                sent: match is_secret(&item.pair.attribute, dictionary) {
                     true => Vec::new(),
                     false => view
                         .values(&item.pair.attribute, item.role)
@@ -193,12 +194,13 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
             let needs = lacking.into_iter().map(|host| Need::Host(host.to_owned()));
             return Err(self.wait(needs.collect()));
         }
+        let dictionary = self.request.dictionary;
         for item in &batch.items {
             let Some(host) = item.host() else { continue };
             let Some(found) = self.facts.answers.find_host(host) else { continue };
             if item.address(found).is_none() {
                 self.recorder.note(|| TraceStep::Unreadable {
-                    row: shown(table, owner, item),
+                    row: shown(table, owner, item, dictionary),
                     why: format!("there is no host {host}"),
                 });
                 return Err(Halt::Refuse(Reason::InvalidRow));
@@ -209,6 +211,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
 
     /// Merges check rows into control, reply rows into the reply.
     fn merge(&mut self, table: Table, owner: &str, batch: &'a Batch) {
+        let dictionary = self.request.dictionary;
         let scope = self.scope();
         let expands = |item: &Item| item.template().is_some() || item.host().is_some();
         // Before any of the rows is merged: they don't see each other.
@@ -229,7 +232,8 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
             Table::RadReply | Table::RadGroupReply => &mut self.reply,
         };
         merge(list, batch.items.iter().map(held), |item, effect| {
-            self.recorder.note(|| TraceStep::Merged { row: shown(table, owner, item), effect });
+            self.recorder
+                .note(|| TraceStep::Merged { row: shown(table, owner, item, dictionary), effect });
         });
     }
 
@@ -247,10 +251,11 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
     }
 }
 
-fn shown(table: Table, owner: &str, item: &Item) -> Shown {
+fn shown(table: Table, owner: &str, item: &Item, dictionary: &Dictionary) -> Shown {
     let attribute = &item.pair.attribute;
     let fixed = item.template().is_none() && item.host().is_none();
-    let value = (fixed && !is_secret(attribute)).then(|| item.pair.value.print(attribute));
+    let value =
+        (fixed && !is_secret(attribute, dictionary)).then(|| item.pair.value.print(attribute));
     let tag = item.pair.tag.map_or(String::new(), |tag| format!(":{tag}"));
     Shown {
         table,

@@ -49,4 +49,4 @@ pub use rows::{
     BadRow, GroupNames, GroupPolicy, Groups, Mistake, UserPolicy, compile_group, compile_user,
 };
 pub use template::Unsupported;
-pub use trace::{Lacks, NoRecorder, Recorder, Shown, Table, Trace, TraceStep};
+pub use trace::{Lacks, NoRecorder, Recorder, Shown, Table, Trace, TraceStep, is_secret};

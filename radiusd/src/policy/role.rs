@@ -1,6 +1,7 @@
 //! What an attribute means to the decision, found once per row.
 
 use dictionaries::{Attribute, Place};
+use proto::Stored;
 
 use super::counters::Limit;
 
@@ -111,7 +112,7 @@ impl Role {
             name => match Limit::of(name) {
                 Some((limit, true)) => Role::Limit(limit),
                 Some((limit, false)) => Role::Virtual(Virtual::Used(limit)),
-                None if is_stored_password(name) => Role::Password,
+                None if Stored::from_pair(name, b"").is_some() => Role::Password,
                 None => Role::Plain,
             },
         }
@@ -124,46 +125,12 @@ impl Role {
     }
 }
 
-/// What the PAP module compares with.
-fn is_stored_password(name: &str) -> bool {
-    matches!(
-        name,
-        "Cleartext-Password"
-            | "NT-Password"
-            | "LM-Password"
-            | "MD5-Password"
-            | "SMD5-Password"
-            | "SHA-Password"
-            | "SHA1-Password"
-            | "SSHA-Password"
-            | "SSHA1-Password"
-            | "SHA2-Password"
-            | "SHA224-Password"
-            | "SHA256-Password"
-            | "SHA384-Password"
-            | "SHA512-Password"
-            | "SSHA2-224-Password"
-            | "SSHA2-256-Password"
-            | "SSHA2-384-Password"
-            | "SSHA2-512-Password"
-            | "SSHA3-224-Password"
-            | "SSHA3-256-Password"
-            | "SSHA3-384-Password"
-            | "SSHA3-512-Password"
-            | "NS-MTA-MD5-Password"
-            | "PBKDF2-Password"
-            | "PBKDF2-SHA1-Password"
-            | "PBKDF2-SHA256-Password"
-            | "PBKDF2-SHA512-Password"
-            | "PBKDF2-SHA256-LEGACY-Password"
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use dictionaries::Dictionary;
 
     use super::*;
+    use crate::policy::trace::is_secret;
 
     #[test]
     fn every_name_is_in_the_dictionary() {
@@ -220,5 +187,32 @@ mod tests {
         }
         assert_eq!(role("Framed-IP-Address"), Role::Plain);
         assert_eq!(role("Tunnel-Password"), Role::Plain);
+    }
+
+    /// What `proto` can compare with is a password to the decision, and never shown.
+    #[test]
+    fn every_stored_password_has_a_role_and_is_secret() {
+        let dictionary = Dictionary::shipped();
+        let mut passwords = Vec::new();
+        for attribute in dictionary.attributes() {
+            let role = Role::of(attribute);
+            let compared = Stored::from_pair(&attribute.name, b"").is_some();
+            let counts = role.is_password() && role != Role::UserPassword;
+            assert_eq!(counts, compared, "{}", attribute.name);
+            if role.is_password() {
+                assert!(is_secret(attribute, &dictionary), "{} is shown", attribute.name);
+                passwords.push(&*attribute.name);
+            }
+        }
+        for name in [
+            "PBKDF2-SHA1-Password",
+            "PBKDF2-SHA256-Password",
+            "PBKDF2-SHA512-Password",
+            "PBKDF2-SHA256-LEGACY",
+            "SSHA3-512-Password",
+            "User-Password",
+        ] {
+            assert!(passwords.contains(&name), "{name} is no password");
+        }
     }
 }

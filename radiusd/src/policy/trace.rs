@@ -4,6 +4,7 @@ use dictionaries::{Attribute, Dictionary, Encrypt, Pair};
 use jiff::tz::TimeZone;
 
 use super::list::Effect;
+use super::role::Role;
 use super::{Ask, Reason};
 
 /// Is told of every step. [`NoRecorder`] compiles to nothing.
@@ -192,21 +193,22 @@ pub enum Lacks {
     PasswordCheck,
 }
 
-/// An attribute of the request as a trace shows it. What is malformed comes without its name:
-/// then the one that its numbers would have had says whether it is a secret.
+/// An attribute of the request as a trace shows it.
 pub(super) fn sent(pair: &Pair, dictionary: &Dictionary, zone: &TimeZone) -> String {
-    let attribute = dictionary.at(&pair.attribute.place).unwrap_or(&pair.attribute);
-    match is_secret(attribute) {
+    match is_secret(&pair.attribute, dictionary) {
         true => format!("{} (not shown)", pair.attribute.name),
         false => pair.print_in(zone),
     }
 }
 
-/// Is it named in traces, and never shown?
-pub(super) fn is_secret(attribute: &Attribute) -> bool {
+/// Is it named in traces and on a screen, and never shown? What comes without its name, because it
+/// is malformed or a row has its number, is a secret if its name would be one.
+pub fn is_secret(attribute: &Attribute, dictionary: &Dictionary) -> bool {
+    let attribute = dictionary.at(&attribute.place).map_or(attribute, |known| known);
     let name = &*attribute.name;
     attribute.flags.secret
         || attribute.flags.encrypt != Encrypt::No
+        || Role::of(attribute).is_password()
         || (0..name.len()).any(|at| names_a_secret(name.as_bytes().split_at(at).1))
         || name.ends_with("-Key")
         || matches!(name, "State" | "Message-Authenticator")

@@ -87,9 +87,7 @@ impl Stored {
             "pbkdf2-sha512-password" => {
                 Pbkdf2::read_dollars(Hash::Sha512, value).map(Stored::Pbkdf2)
             }
-            "pbkdf2-sha256-legacy" | "pbkdf2-sha256-legacy-password" => {
-                Pbkdf2::read_legacy(value).map(Stored::Pbkdf2)
-            }
+            "pbkdf2-sha256-legacy" => Pbkdf2::read_legacy(value).map(Stored::Pbkdf2),
             name => form::by_attribute(name)?.read(value).map(Stored::Digest),
         })
     }
