@@ -109,7 +109,6 @@ pub fn next(
         secret: &exchange.nas.secret,
         source: exchange.key.source,
         destination: SocketAddr::new(exchange.asked, exchange.asked_port),
-        nas_shortname: &exchange.nas.shortname,
         huntgroups: &huntgroups,
         now: exchange.received_ms.div_euclid(1000),
         zone: &shared.zone,

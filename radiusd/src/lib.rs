@@ -37,4 +37,5 @@ mod metrics;
 pub mod check_policy;
 pub mod explain;
 
+pub use roster::network;
 pub use run::run;

@@ -270,6 +270,70 @@ fn a_nas_is_added_shown_changed_and_removed() {
     radiusd.refuses(&["nas", "show", "office"], 1, "there is no NAS office");
 }
 
+/// As what it now is, with the ids of its rows; secrets aside.
+#[test]
+fn a_change_is_told_as_json() {
+    let radiusd = Radiusd::new();
+    let json = |arguments: &str| {
+        let split: Vec<&str> = arguments.split(' ').collect();
+        radiusd.json(&[&split[..], &["--json"]].concat())
+    };
+    let bob = json("user add bob --password secret --reply Idle-Timeout=5");
+    assert_eq!(bob, json("user show bob"));
+    assert!(bob["reply"][0]["id"].as_i64() > Some(0), "{bob}");
+    let bob = json("user change bob --reply Idle-Timeout=6 --disable");
+    assert_eq!((&bob["disabled"], &bob["reply"][0]["value"]), (&true.into(), &"6".into()));
+    assert_eq!(json("user change bob --disable"), bob);
+    let gold = json("group add gold --check Simultaneous-Use:=1");
+    assert_eq!(gold, json("group show gold"));
+    assert_eq!(json("group change gold --check Simultaneous-Use:=2")["check"][0]["value"], "2");
+    let nas = json("nas add 192.0.2.1 --secret 0123456789abc --name tower");
+    assert_eq!(nas, json("nas show tower"));
+    assert_eq!(json("nas change tower --type cisco")["type"], "cisco");
+    let named = json("nas add --identifier roof --secret 0123456789abc");
+    assert_eq!(named, json("nas show roof"));
+    assert!(!format!("{nas}{named}").contains("0123456789abc"));
+    for (arguments, id) in [
+        ("user remove bob", ("name", "bob".into())),
+        ("group remove gold", ("name", "gold".into())),
+        ("nas remove tower", ("id", nas["id"].clone())),
+        ("nas remove roof", ("identifier", "roof".into())),
+    ] {
+        let removed = json(arguments);
+        assert_eq!((&removed["removed"], &removed[id.0]), (&true.into(), &id.1), "{removed}");
+    }
+}
+
+/// The NAS that asks may be called by any of its names.
+#[test]
+fn explain_knows_a_nas_by_its_name() {
+    let radiusd = Radiusd::new();
+    for nas in [
+        ["192.0.2.7", "--name", "tower"],
+        ["192.0.2.0/24", "--name", "office"],
+        ["localhost", "--name", "here"],
+        ["--identifier", "roof-1", "--name=roof"],
+    ] {
+        radiusd.does(&[&["nas", "add"], &nas[..], &["--secret", "0123456789abc"]].concat());
+    }
+    let reply = "Reply-Message = `%{Packet-Src-IP-Address}|%{NAS-IP-Address}|%{NAS-Identifier}`";
+    radiusd.does(&["user", "add", "bob", "--password", "x", "--reply", reply]);
+    for (nas, said) in [
+        ("tower", "192.0.2.7|192.0.2.7|"),
+        ("192.0.2.8", "192.0.2.8|192.0.2.8|"),
+        ("here", "127.0.0.1|127.0.0.1|"),
+        ("roof", "127.0.0.1|127.0.0.1|roof-1"),
+        ("roof-1", "127.0.0.1|127.0.0.1|roof-1"),
+    ] {
+        let explained =
+            radiusd.does(&["explain", "--user", "bob", "--password", "x", "--nas", nas]);
+        assert!(explained.contains(&format!("Reply-Message = \"{said}\"")), "{nas}: {explained}");
+    }
+    let explain = ["explain", "--user", "bob", "--nas"];
+    radiusd.refuses(&[&explain[..], &["office"]].concat(), 64, "192.0.2.0/24");
+    radiusd.refuses(&[&explain[..], &["nowhere"]].concat(), 1, "there is no NAS nowhere");
+}
+
 #[test]
 fn a_store_is_migrated_once() {
     let radiusd = Radiusd::new();

@@ -17,6 +17,7 @@ use schema::Store;
 use serde_json::json;
 
 use super::place::{Desk, Place};
+use super::sender::Sender;
 use super::{input, pairs, say};
 
 /// A decision asks a few times at most; more is a mistake of ours, not to be waited for.
@@ -33,9 +34,9 @@ pub(super) struct Explain {
     /// The password, as by PAP; - reads standard input
     #[arg(long, short)]
     password: Option<String>,
-    /// The NAS's address, which decides by huntgroups
-    #[arg(long, value_name = "ADDRESS")]
-    nas: Option<IpAddr>,
+    /// The NAS that asks: its address, its name or its NAS-Identifier
+    #[arg(long)]
+    nas: Option<String>,
     /// What else the request says
     #[arg(value_name = "ATTRIBUTE=VALUE")]
     pairs: Vec<String>,
@@ -48,11 +49,10 @@ impl Explain {
         let desk = place.desk_as_it_is()?;
         // A secret between us and ourselves: it hides the password and is gone afterwards.
         let secret = Secret::new(&rand::random::<[u8; 16]>());
-        let octets = self.request(&desk, &secret)?;
+        let sender = Sender::find(self.nas.as_deref(), &desk)?;
+        let octets = self.request(&sender, &desk, &secret)?;
         let packet = Packet::parse(&octets)
             .map_err(|malformed| Failure::new(exit::USAGE, malformed.to_string()))?;
-        let nas = self.nas.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let names = desk.wait(desk.store.find_nas(&nas.to_string()))?;
         let huntgroups = Huntgroups::compile(&desk.wait(desk.store.huntgroups())?);
         let methods = policy::Methods::of(&desk.dictionary);
         let request = policy::Request {
@@ -60,9 +60,8 @@ impl Explain {
             dictionary: &desk.dictionary,
             methods: &methods,
             secret: &secret,
-            source: SocketAddr::new(nas, 0),
+            source: SocketAddr::new(sender.address, 0),
             destination: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1812),
-            nas_shortname: names.first().map_or("", |nas| nas.shortname.as_str()),
             huntgroups: &huntgroups,
             now: jiff::Timestamp::now().as_second(),
             zone: &desk.zone,
@@ -96,7 +95,7 @@ impl Explain {
     }
 
     /// The request as a NAS would send it.
-    fn request(&self, desk: &Desk, secret: &Secret) -> Result<Vec<u8>, Failure> {
+    fn request(&self, sender: &Sender, desk: &Desk, secret: &Secret) -> Result<Vec<u8>, Failure> {
         let mut request = proto::Request::new(Code::AccessRequest, 0, rand::random());
         let mut put = |pair: &Pair| {
             let refused = request.pair(&pair.attribute, pair.tag, &pair.value, secret);
@@ -116,10 +115,10 @@ impl Explain {
         }
         let pairs = pairs::pairs(&self.pairs, &desk.dictionary, &desk.zone)?;
         pairs.iter().try_for_each(&mut put)?;
-        if let Some(IpAddr::V4(nas)) = self.nas
-            && !pairs.iter().any(|pair| &*pair.attribute.name == "NAS-IP-Address")
+        if let Some((name, value)) = sender.says()
+            && !pairs.iter().any(|pair| &*pair.attribute.name == *name)
         {
-            put(&pairs::pair(&format!("NAS-IP-Address={nas}"), &desk.dictionary, &desk.zone)?)?;
+            put(&pairs::pair(&format!("{name}={value}"), &desk.dictionary, &desk.zone)?)?;
         }
         Ok(request.finish(secret))
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::edit::{self, Removals, Rows};
 use super::place::{Desk, Place};
-use super::say;
+use super::{done, say};
 
 /// Groups fetched at once.
 const PAGE: usize = 500;
@@ -34,6 +34,8 @@ pub(super) struct Add {
     name: String,
     #[command(flatten)]
     rows: Rows,
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -62,6 +64,8 @@ pub(super) struct Change {
     rows: Rows,
     #[command(flatten)]
     removals: Removals,
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -70,6 +74,8 @@ pub(super) struct Remove {
     /// Also when users are in it; they leave it
     #[arg(long)]
     with_members: bool,
+    #[arg(long)]
+    json: bool,
 }
 
 impl Command {
@@ -109,7 +115,7 @@ impl Add {
             }
             None => desk.wait(desk.store.add_group(&group))?,
         }
-        say(format_args!("{name} is added"))
+        done(self.json, format_args!("{name} is added"), || now(&name, desk))
     }
 }
 
@@ -160,10 +166,11 @@ impl Change {
         self.removals.take(&mut group.check, &mut group.reply)?;
         self.rows.put(&mut group.check, &mut group.reply, desk)?;
         if group == before {
-            return say(format_args!("{} is as it was", self.name));
+            let words = format_args!("{} is as it was", self.name);
+            return done(self.json, words, || now(&self.name, desk));
         }
         desk.wait(desk.store.update_group(&before, &group))?;
-        say(format_args!("{} is changed", self.name))
+        done(self.json, format_args!("{} is changed", self.name), || now(&self.name, desk))
     }
 }
 
@@ -178,14 +185,28 @@ impl Remove {
         }
         match desk.wait(desk.store.remove_group(name))? {
             None => Err(no_group(name)),
-            Some(0) => say(format_args!("{name} is removed")),
-            Some(members) => say(format_args!("{name} is removed; {members} users were in it")),
+            Some(members) => {
+                let left = match members {
+                    0 => String::new(),
+                    members => format!("; {members} users were in it"),
+                };
+                done(self.json, format_args!("{name} is removed{left}"), || {
+                    Ok(json!({ "name": name, "removed": true, "members": members }))
+                })
+            }
         }
     }
 }
 
 fn find(name: &str, desk: &Desk) -> Result<GroupRows, Failure> {
     desk.wait(desk.store.find_group(name))?.ok_or_else(|| no_group(name))
+}
+
+/// As it stands in the tables, with the ids that its rows got.
+fn now(name: &str, desk: &Desk) -> Result<Value, Failure> {
+    let group = find(name, desk)?;
+    let members = desk.wait(desk.store.count_members(name))?;
+    Ok(as_json(&group, Some(members), &desk.dictionary, false))
 }
 
 fn no_group(name: &str) -> Failure {

@@ -18,6 +18,7 @@ mod nas;
 mod pairs;
 mod place;
 mod rows;
+mod sender;
 mod serve;
 mod usage;
 mod user;
@@ -127,6 +128,15 @@ fn say(line: impl std::fmt::Display) -> Result<(), Failure> {
 /// Writes a line to standard error, where a person looks and a script doesn't.
 fn note(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "radiusd: {line}");
+}
+
+/// Says what was done: in words, or as what was changed now is.
+fn done(
+    json: bool,
+    words: impl std::fmt::Display,
+    now: impl FnOnce() -> Result<serde_json::Value, Failure>,
+) -> Result<(), Failure> {
+    if json { self::json(&now()?) } else { say(words) }
 }
 
 /// Writes JSON as a person can read it too.

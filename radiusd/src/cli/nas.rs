@@ -7,7 +7,7 @@ use schema::{NamedNas, NasRow};
 use serde_json::{Value, json};
 
 use super::place::{Desk, Place};
-use super::{input, note, say};
+use super::{done, input, note, say};
 
 /// A secret below this can be guessed from one captured packet.
 const SECRET_MIN: usize = 12;
@@ -39,6 +39,8 @@ pub(super) enum Command {
     Remove {
         /// Its id, address or name
         nas: String,
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -55,6 +57,8 @@ pub(super) struct Add {
     secret: String,
     #[command(flatten)]
     fields: Fields,
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -69,6 +73,8 @@ pub(super) struct Change {
     secret: Option<String>,
     #[command(flatten)]
     fields: Fields,
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -113,6 +119,9 @@ impl Command {
             Command::Add(add) => add.run(&desk),
             Command::List { json } => list(json, &desk),
             Command::Show { nas, json, reveal } => {
+                if let Some(named) = find_named(&nas, &desk)? {
+                    return show_named(&named, json, reveal);
+                }
                 let nas = find(&nas, &desk)?;
                 if json {
                     return super::json(&as_json(&nas, reveal));
@@ -120,7 +129,7 @@ impl Command {
                 show(&nas, reveal)
             }
             Command::Change(change) => change.run(&desk),
-            Command::Remove { nas } => remove(&nas, &desk),
+            Command::Remove { nas, json } => remove(&nas, json, &desk),
         }
     }
 }
@@ -141,7 +150,9 @@ impl Add {
             let nas =
                 NamedNas { identifier, shortname, r#type, secret, description, limit_proxy_state };
             desk.wait(desk.store.add_named_nas(&nas))?;
-            return say(format_args!("{} is added", nas.identifier));
+            return done(self.json, format_args!("{} is added", nas.identifier), || {
+                Ok(named_as_json(&nas, false))
+            });
         }
         let nasname = address(&self.address.unwrap_or_default())?;
         let rule = require_message_authenticator.map(Tri::from).unwrap_or_default();
@@ -151,7 +162,7 @@ impl Add {
                 format!("{nasname} is there already, with id {}; radiusd nas change", twin.id);
             return Err(Failure::new(exit::FAILURE, why));
         }
-        let nas = NasRow {
+        let mut nas = NasRow {
             shortname: name.unwrap_or_else(|| nasname.clone()),
             nasname,
             r#type,
@@ -161,8 +172,9 @@ impl Add {
             limit_proxy_state,
             ..NasRow::default()
         };
-        let id = desk.wait(desk.store.add_nas(&nas))?;
-        say(format_args!("{} is added, with id {id}", nas.nasname))
+        nas.id = desk.wait(desk.store.add_nas(&nas))?;
+        let words = format_args!("{} is added, with id {}", nas.nasname, nas.id);
+        done(self.json, words, || Ok(as_json(&nas, false)))
     }
 }
 
@@ -187,12 +199,13 @@ impl Change {
             nas.limit_proxy_state = rule.into();
         }
         if nas == before {
-            return say(format_args!("{} is as it was", nas.nasname));
+            let words = format_args!("{} is as it was", nas.nasname);
+            return done(self.json, words, || Ok(as_json(&nas, false)));
         }
         if !desk.wait(desk.store.update_nas(&nas))? {
             return Err(no_nas(&self.nas));
         }
-        say(format_args!("{} is changed", nas.nasname))
+        done(self.json, format_args!("{} is changed", nas.nasname), || Ok(as_json(&nas, false)))
     }
 }
 
@@ -200,15 +213,7 @@ fn list(json: bool, desk: &Desk) -> Result<(), Failure> {
     let all = desk.wait(desk.store.list_nas())?;
     let named = desk.wait(desk.store.list_named_nas())?;
     if json {
-        let named = named.iter().map(|nas| {
-            json!({
-                "identifier": nas.identifier,
-                "name": nas.shortname,
-                "type": nas.r#type,
-                "description": nas.description,
-                "limit_proxy_state": word(nas.limit_proxy_state),
-            })
-        });
+        let named = named.iter().map(|nas| named_as_json(nas, false));
         let all = all.iter().map(|nas| as_json(nas, false)).chain(named);
         return super::json(&all.collect());
     }
@@ -234,15 +239,39 @@ fn show(nas: &NasRow, reveal: bool) -> Result<(), Failure> {
     say(format_args!("  limit_proxy_state              {}", word(nas.limit_proxy_state)))
 }
 
-fn remove(name: &str, desk: &Desk) -> Result<(), Failure> {
+fn show_named(nas: &NamedNas, json: bool, reveal: bool) -> Result<(), Failure> {
+    if json {
+        return super::json(&named_as_json(nas, reveal));
+    }
+    let secret = if reveal { nas.secret.as_str() } else { "…" };
+    say(format_args!("{} (by NAS-Identifier)", nas.identifier))?;
+    say(format_args!("  name         {}", nas.shortname))?;
+    say(format_args!("  type         {}", nas.r#type))?;
+    say(format_args!("  secret       {secret}"))?;
+    if let Some(description) = &nas.description {
+        say(format_args!("  description  {description}"))?;
+    }
+    say(format_args!("  limit_proxy_state              {}", word(nas.limit_proxy_state)))
+}
+
+fn remove(name: &str, json: bool, desk: &Desk) -> Result<(), Failure> {
     if desk.wait(desk.store.remove_named_nas(name))? {
-        return say(format_args!("{name} is removed"));
+        return done(json, format_args!("{name} is removed"), || {
+            Ok(json!({ "identifier": name, "removed": true }))
+        });
     }
     let nas = find(name, desk)?;
     if !desk.wait(desk.store.remove_nas(nas.id))? {
         return Err(no_nas(name));
     }
-    say(format_args!("{} is removed", nas.nasname))
+    done(json, format_args!("{} is removed", nas.nasname), || {
+        Ok(json!({ "id": nas.id, "address": nas.nasname, "removed": true }))
+    })
+}
+
+fn find_named(name: &str, desk: &Desk) -> Result<Option<NamedNas>, Failure> {
+    let all = desk.wait(desk.store.list_named_nas())?;
+    Ok(all.into_iter().find(|nas| nas.identifier == name))
 }
 
 /// By id, address or name, whichever leads to exactly one.
@@ -306,6 +335,17 @@ fn as_json(nas: &NasRow, reveal: bool) -> Value {
         "secret": reveal.then_some(&nas.secret),
         "description": nas.description,
         "require_message_authenticator": word(nas.require_message_authenticator),
+        "limit_proxy_state": word(nas.limit_proxy_state),
+    })
+}
+
+fn named_as_json(nas: &NamedNas, reveal: bool) -> Value {
+    json!({
+        "identifier": nas.identifier,
+        "name": nas.shortname,
+        "type": nas.r#type,
+        "secret": reveal.then_some(&nas.secret),
+        "description": nas.description,
         "limit_proxy_state": word(nas.limit_proxy_state),
     })
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::edit::{self, Removals, Rows};
 use super::hash::Hash;
 use super::place::{Desk, Place};
-use super::{input, note, say};
+use super::{done, input, note, say};
 
 /// The row of a user who may not come in, as every tool of FreeRADIUS's world writes it.
 const DISABLED: (&str, &str, &str) = ("Auth-Type", ":=", "Reject");
@@ -29,7 +29,11 @@ pub(super) enum Command {
     /// Change a user
     Change(Change),
     /// Remove a user's rows; sessions stay
-    Remove { name: String },
+    Remove {
+        name: String,
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Args)]
@@ -52,6 +56,8 @@ pub(super) struct Add {
     /// A group, with its priority if it isn't to come last
     #[arg(long, value_name = "GROUP[:PRIORITY]")]
     group: Vec<String>,
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -97,6 +103,8 @@ pub(super) struct Change {
     /// Undo --disable
     #[arg(long)]
     enable: bool,
+    #[arg(long)]
+    json: bool,
 }
 
 impl Command {
@@ -107,11 +115,13 @@ impl Command {
             Command::List(list) => list.run(&desk),
             Command::Show(show) => show.run(&desk),
             Command::Change(change) => change.run(&desk),
-            Command::Remove { name } => {
-                if desk.wait(desk.store.remove_user(&name))? {
-                    return say(format_args!("{name} is removed"));
+            Command::Remove { name, json } => {
+                if !desk.wait(desk.store.remove_user(&name))? {
+                    return Err(no_user(&name));
                 }
-                Err(no_user(&name))
+                done(json, format_args!("{name} is removed"), || {
+                    Ok(json!({ "name": name, "removed": true }))
+                })
             }
         }
     }
@@ -135,7 +145,7 @@ impl Add {
                 Err(Failure::new(exit::FAILURE, hint))
             }
             Err(failure) => Err(failure),
-            Ok(()) => say(format_args!("{name} is added")),
+            Ok(()) => done(self.json, format_args!("{name} is added"), || now(name, desk)),
         }
     }
 }
@@ -222,14 +232,15 @@ impl Change {
             edit::replace(&mut user.check, vec![Row { id: 0, attribute, op, value }]);
         }
         if user == before {
-            return say(format_args!("{} is as it was", self.name));
+            let words = format_args!("{} is as it was", self.name);
+            return done(self.json, words, || now(&self.name, desk));
         }
         if user.check.is_empty() && user.reply.is_empty() && user.groups.is_empty() {
             let why = format!("nothing would be left of {}: radiusd user remove", self.name);
             return Err(Failure::new(exit::FAILURE, why));
         }
         desk.wait(desk.store.update_user(&before, &user))?;
-        say(format_args!("{} is changed", self.name))
+        done(self.json, format_args!("{} is changed", self.name), || now(&self.name, desk))
     }
 }
 
@@ -299,6 +310,11 @@ fn join(groups: &mut Vec<Membership>, texts: &[String], desk: &Desk) -> Result<(
 
 fn find(name: &str, desk: &Desk) -> Result<User, Failure> {
     desk.wait(desk.store.find_user(name))?.ok_or_else(|| no_user(name))
+}
+
+/// As it stands in the tables, with the ids that its rows got.
+fn now(name: &str, desk: &Desk) -> Result<Value, Failure> {
+    Ok(as_json(&find(name, desk)?, &desk.dictionary, false))
 }
 
 fn no_user(name: &str) -> Failure {

@@ -30,7 +30,6 @@ pub struct Request<'a> {
     pub source: SocketAddr,
     /// Our address that was asked.
     pub destination: SocketAddr,
-    pub nas_shortname: &'a str,
     /// Asked only if a row names Huntgroup-Name.
     pub huntgroups: &'a Huntgroups,
     /// Epoch seconds of receipt.

@@ -127,7 +127,7 @@ fn identified(nas: &NamedNas) -> Nas {
 }
 
 /// `nasname` as an address or a prefix; none for a host name.
-fn network(nasname: &str) -> Option<IpNet> {
+pub fn network(nasname: &str) -> Option<IpNet> {
     let text = nasname.trim();
     if text == "*" {
         return "0.0.0.0/0".parse().ok();

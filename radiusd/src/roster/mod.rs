@@ -21,6 +21,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc::UnboundedSender;
 
 pub use clients::{Clients, Nas, Refusal};
+pub use entry::network;
 pub use inbox::Inbox;
 pub use last_known::LastKnown;
 pub use names::look_up;
