@@ -89,7 +89,6 @@ impl Sample {
             secret: &self.secret,
             source: SocketAddr::from(([127, 0, 0, 1], 50_000)),
             destination: SocketAddr::from(([127, 0, 0, 1], 1812)),
-            nas_shortname: "bench",
             huntgroups: &self.huntgroups,
             now: NOW,
             zone: &self.zone,
