@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dictionaries::{Attribute, Place};
 use proto::attribute::{CALLED_STATION_ID, CALLING_STATION_ID, NAS_PORT_ID, USER_NAME};
@@ -69,7 +69,8 @@ pub enum Next {
     /// The answer stands in the buffer.
     Answer {
         outcome: Outcome,
-        delayed: bool,
+        /// To be sent so long after receipt.
+        delay: Option<Duration>,
     },
     Fetch(What),
     Silence(Outcome),
@@ -145,14 +146,21 @@ fn answer(
     if decision.verdict == Verdict::Silence {
         return Next::Silence(Outcome::DoNotRespond);
     }
+    // FreeRADIUS keeps no record of a challenge.
+    let ends = decision.verdict != Verdict::Challenge;
     let accepted = decision.verdict == Verdict::Accept;
-    if shared.journal.wants_attempt(accepted, exchange.received) {
+    if ends && shared.journal.wants_attempt(accepted, exchange.received) {
         let mut trace = Trace::default();
         // The same call again, this time telling how it came to it.
         let _ = decide(facts, request, &mut trace);
         shared.journal.attempt(attempt(exchange, decision.verdict, &trace));
     }
-    encode(exchange, decision, buffer, accepted)
+    let delay = match decision.verdict {
+        Verdict::Reject(_) if shared.reject_delay.is_zero() => None,
+        Verdict::Reject(_) => Some(decision.delay.unwrap_or(shared.reject_delay)),
+        _ => None,
+    };
+    encode(exchange, decision, buffer, delay)
 }
 
 /// From memory: below the limit, or while the store is away (`deviations.md` 3).
@@ -179,7 +187,7 @@ fn encode(
     exchange: &Exchange<'_>,
     decision: &Decision<'_>,
     buffer: &mut Vec<u8>,
-    accepted: bool,
+    delay: Option<Duration>,
 ) -> Next {
     let secret = &exchange.nas.secret;
     let mut reply = Reply::reuse(std::mem::take(buffer), decision.code(), &exchange.packet);
@@ -195,8 +203,12 @@ fn encode(
     }
     reply.proxy_state(&exchange.packet);
     *buffer = reply.finish(secret);
-    let outcome = if accepted { Outcome::AccessAccept } else { Outcome::AccessReject };
-    Next::Answer { outcome, delayed: !accepted }
+    let outcome = match decision.verdict {
+        Verdict::Accept => Outcome::AccessAccept,
+        Verdict::Challenge => Outcome::AccessChallenge,
+        Verdict::Reject(_) | Verdict::Silence => Outcome::AccessReject,
+    };
+    Next::Answer { outcome, delay }
 }
 
 /// An extended attribute that a row names by number: FreeRADIUS cannot encode it, and answers
@@ -214,7 +226,7 @@ fn attempt(exchange: &Exchange<'_>, verdict: Verdict, trace: &Trace) -> Attempt 
         Some(String::from_utf8_lossy(octets).into_owned())
     };
     let reason = match verdict {
-        Verdict::Accept | Verdict::Silence => String::new(),
+        Verdict::Accept | Verdict::Challenge | Verdict::Silence => String::new(),
         Verdict::Reject(reason) => reason.as_str().into(),
     };
     Attempt {

@@ -144,6 +144,9 @@ fn login(step: &TraceStep) -> String {
             "The login would be refused ({}), but Response-Packet-Type says Access-Accept.",
             reason.as_str()
         ),
+        TraceStep::Challenged => {
+            "Response-Packet-Type says that the answer is an Access-Challenge.".into()
+        }
         TraceStep::Silenced => "Response-Packet-Type says that nothing is answered.".into(),
         TraceStep::Rejected { reason } => format!("The login is refused: {}", reason.text()),
         _ => String::new(),

@@ -12,6 +12,8 @@ use crate::server::{Overflow, Service};
 pub enum Outcome {
     AccessAccept,
     AccessReject,
+    /// A row says so: `Response-Packet-Type := Access-Challenge`.
+    AccessChallenge,
     AccountingResponse,
     StatusAnswered,
     /// A retransmission of an answered request: the same octets again.
@@ -46,7 +48,7 @@ pub enum Outcome {
     Malformed(Malformed),
 }
 
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     "access-accept",
     "access-reject",
     "accounting-response",
@@ -67,6 +69,7 @@ const NAMES: [&str; 20] = [
     "do-not-respond",
     "too-many-fetches",
     "source-over-limit",
+    "access-challenge",
 ];
 
 impl Outcome {
@@ -92,6 +95,7 @@ impl Outcome {
             Outcome::DoNotRespond => 17,
             Outcome::TooManyFetches => 18,
             Outcome::SourceOverLimit => 19,
+            Outcome::AccessChallenge => 20,
             Outcome::Malformed(malformed) => NAMES.len() + malformed as usize,
         }
     }

@@ -23,7 +23,7 @@ use super::{input, pairs, say};
 /// A decision asks a few times at most; more is a mistake of ours, not to be waited for.
 const ROUNDS: usize = 16;
 
-/// Exit codes: 0 accepted, 1 rejected.
+/// Exit codes: 0 accepted, 1 not.
 #[derive(Args)]
 #[command(after_help = "Example:\n  radiusd explain --user alice --password - \
                         NAS-IP-Address=192.0.2.1 NAS-Port-Type=Wireless-802.11")]
@@ -133,6 +133,7 @@ impl Explain {
         let (word, reason) = match verdict {
             Verdict::Accept => ("Access-Accept", None),
             Verdict::Reject(reason) => ("Access-Reject", Some(reason)),
+            Verdict::Challenge => ("Access-Challenge", None),
             Verdict::Silence => ("no answer", None),
         };
         if self.json {
@@ -155,7 +156,7 @@ impl Explain {
         }
         match verdict {
             Verdict::Accept => Ok(()),
-            Verdict::Reject(_) | Verdict::Silence => {
+            Verdict::Reject(_) | Verdict::Challenge | Verdict::Silence => {
                 Err(Failure::new(exit::FAILURE, String::new()))
             }
         }

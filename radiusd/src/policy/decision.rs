@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use dictionaries::{Dictionary, Pair, Place};
+use dictionaries::{Dictionary, Pair, Place, Value};
 use jiff::tz::TimeZone;
 use proto::attribute::{
     EAP_MESSAGE, ERROR_CAUSE, MESSAGE_AUTHENTICATOR, MICROSOFT, MS_CHAP_ERROR, PROXY_STATE,
@@ -35,7 +36,7 @@ pub struct Request<'a> {
     /// Epoch seconds of receipt.
     pub now: i64,
     pub zone: &'a TimeZone,
-    /// Draws random octets: the challenge that MS-CHAP-Error offers.
+    /// Draws random octets: the challenge that MS-CHAP-Error offers, the State of a challenge.
     pub challenge: fn() -> [u8; 16],
     pub options: Options,
 }
@@ -65,6 +66,8 @@ pub enum Step<'a> {
 pub enum Verdict {
     Accept,
     Reject(Reason),
+    /// A row turns whatever was decided into an Access-Challenge.
+    Challenge,
     /// A row says that no answer is sent.
     Silence,
 }
@@ -74,12 +77,15 @@ pub struct Decision<'a> {
     pub verdict: Verdict,
     /// What the answer carries, in the order in which it is sent.
     pub reply: SmallVec<[Cow<'a, Pair>; 16]>,
+    /// How long after receipt a reject is to be sent, where a row says so.
+    pub delay: Option<Duration>,
 }
 
 impl Decision<'_> {
     pub fn code(&self) -> Code {
         match self.verdict {
             Verdict::Accept => Code::AccessAccept,
+            Verdict::Challenge => Code::AccessChallenge,
             Verdict::Reject(_) | Verdict::Silence => Code::AccessReject,
         }
     }
@@ -116,7 +122,9 @@ pub fn decide<'a, R: Recorder>(
 /// VALUEs of Response-Packet-Type.
 const ACCESS_ACCEPT: u64 = 2;
 const ACCESS_REJECT: u64 = 3;
+const ACCESS_CHALLENGE: u64 = 11;
 const DO_NOT_RESPOND: u64 = 256;
+const DELAY_MAX: Duration = Duration::from_secs(10);
 /// VALUE of Post-Auth-Type.
 const POST_AUTH_REJECT: u64 = 2;
 
@@ -168,6 +176,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
             (Some(DO_NOT_RESPOND), _) => Verdict::Silence,
             (Some(ACCESS_REJECT), Verdict::Accept) => Verdict::Reject(Reason::ResponseTypeReject),
             (Some(ACCESS_ACCEPT), _) => Verdict::Accept,
+            (Some(ACCESS_CHALLENGE), _) => Verdict::Challenge,
             (_, verdict) => verdict,
         }
     }
@@ -234,9 +243,15 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
         self.recorder.note(|| match verdict {
             Verdict::Accept => TraceStep::Accepted,
             Verdict::Reject(reason) => TraceStep::Rejected { reason },
+            Verdict::Challenge => TraceStep::Challenged,
             Verdict::Silence => TraceStep::Silenced,
         });
-        let as_reject = verdict != Verdict::Accept || self.ends_as_reject();
+        let as_reject = match verdict {
+            Verdict::Accept => self.ends_as_reject(),
+            Verdict::Challenge => false,
+            Verdict::Reject(_) | Verdict::Silence => true,
+        };
+        let delay = self.delay();
         let eap = self.reply.iter().any(|held| held.role == Role::EapMessage);
         let mut reply = SmallVec::new();
         for held in std::mem::take(&mut self.reply) {
@@ -251,7 +266,28 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
             }
             reply.push(held.pair);
         }
-        Decision { verdict, reply }
+        if verdict == Verdict::Challenge {
+            reply.extend(self.state(&reply).map(Cow::Owned));
+        }
+        Decision { verdict, reply, delay }
+    }
+
+    /// What a challenge is to be answered with, unless a row says something.
+    fn state(&self, reply: &[Cow<'a, Pair>]) -> Option<Pair> {
+        let attribute = self.request.dictionary.standard(STATE)?;
+        if reply.iter().any(|pair| pair.attribute.same(attribute)) {
+            return None;
+        }
+        let value = Value::Octets((self.request.challenge)().as_slice().into());
+        Some(Pair { attribute: attribute.clone(), tag: None, value })
+    }
+
+    /// Ten seconds at most; of the two rows the one in seconds counts.
+    fn delay(&self) -> Option<Duration> {
+        let said = |role| first(&self.reply, role).and_then(|held| held.pair.value.as_u64());
+        let seconds = said(Role::ResponseDelay).map(Duration::from_secs);
+        let delay = seconds.or_else(|| said(Role::ResponseDelayUsec).map(Duration::from_micros))?;
+        Some(delay.min(DELAY_MAX))
     }
 }
 

@@ -171,6 +171,8 @@ pub enum TraceStep {
         reason: Reason,
     },
     Accepted,
+    /// `Response-Packet-Type := Access-Challenge`.
+    Challenged,
     /// `Response-Packet-Type := Do-Not-Respond`.
     Silenced,
     Rejected {

@@ -6,7 +6,7 @@ use dictionaries::{Attribute, Place, Value};
 use proto::Packet;
 use proto::attribute::{
     CHAP_CHALLENGE, CHAP_PASSWORD, EVENT_TIMESTAMP, FRAMED_PROTOCOL, Instances, NAS_IP_ADDRESS,
-    NAS_IPV6_ADDRESS, NAS_PORT, NAS_PORT_ID, SERVICE_TYPE, USER_NAME,
+    NAS_IPV6_ADDRESS, SERVICE_TYPE, USER_NAME,
 };
 
 use super::decision::Request;
@@ -181,14 +181,7 @@ impl<'v, 'a> View<'v, 'a> {
             .and_then(four)
             .or_else(|| packet.find(NAS_IPV6_ADDRESS).and_then(sixteen))
             .unwrap_or(request.source.ip());
-        let port = match packet.find(NAS_PORT_ID) {
-            Some(id) => Some(String::from_utf8_lossy(id).into_owned()),
-            None => {
-                let number = packet.find(NAS_PORT).and_then(|port| port.try_into().ok());
-                number.map(|number| u32::from_be_bytes(number).to_string())
-            }
-        };
-        request.huntgroups.find(nas, port.as_deref())
+        request.huntgroups.find(nas)
     }
 }
 

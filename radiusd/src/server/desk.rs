@@ -28,7 +28,7 @@ pub struct Desk {
     counters: Arc<Counters>,
     duplicates: Duplicates,
     shares: Shares,
-    /// Rejects that wait for `radius.reject_delay`, in the order they are due.
+    /// Rejects that wait, for `radius.reject_delay` as a rule, in the order they are due.
     delayed: VecDeque<(Instant, Ticket)>,
     /// What parked Access-Requests have been told so far.
     waiting: HashMap<Ticket, Waiting, RandomState>,
@@ -235,8 +235,8 @@ impl Desk {
     /// Decides, or asks for what the decision lacks.
     fn access(&mut self, exchange: &Exchange<'_>, mut waiting: Waiting) -> Option<Outcome> {
         match access::next(&self.shared, exchange, &mut waiting, &mut self.reply) {
-            Next::Answer { outcome, delayed: false } => Some(self.answer(exchange, outcome)),
-            Next::Answer { outcome, delayed: true } => self.delay(exchange, outcome),
+            Next::Answer { outcome, delay: None } => Some(self.answer(exchange, outcome)),
+            Next::Answer { outcome, delay: Some(delay) } => self.delay(exchange, outcome, delay),
             Next::Fetch(what) => {
                 let ticket = exchange.ticket;
                 if !self.park(exchange) {
@@ -267,9 +267,14 @@ impl Desk {
         outcome
     }
 
-    /// Sends what stands in `self.reply` when `radius.reject_delay` has passed since receipt.
-    fn delay(&mut self, exchange: &Exchange<'_>, outcome: Outcome) -> Option<Outcome> {
-        let due = exchange.received + self.shared.reject_delay;
+    /// Sends what stands in `self.reply` when so much time has passed since receipt.
+    fn delay(
+        &mut self,
+        exchange: &Exchange<'_>,
+        outcome: Outcome,
+        delay: Duration,
+    ) -> Option<Outcome> {
+        let due = exchange.received + delay;
         if due <= self.now {
             return Some(self.answer(exchange, outcome));
         }

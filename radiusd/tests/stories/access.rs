@@ -1,7 +1,8 @@
 //! A login on either store, by FreeRADIUS's own client and by ours.
 
 use std::fs;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::harness::ask::Ask;
 use crate::harness::daemon::{self, Daemon, Settings};
@@ -167,6 +168,62 @@ fn an_invalid_row_rejects_its_user_and_nobody_else() {
             daemon::run(&["explain", "--config", config, "--user", "eve", "--password", "hello"]);
         assert!(said.contains("3600 sec"), "{code}: {said}{error}");
     });
+}
+
+/// A reply row says how long a reject waits; an accept never does.
+#[test]
+fn a_row_sets_how_long_a_reject_waits() {
+    let mut site = Site::new(Engine::Sqlite);
+    for (user, attribute, value) in [
+        ("usual", "Idle-Timeout", "5"),
+        ("sooner", "FreeRADIUS-Response-Delay", "0"),
+        ("late", "FreeRADIUS-Response-Delay-USec", "4500000"),
+        ("later", "FreeRADIUS-Response-Delay", "5"),
+    ] {
+        site.user(user, "hello");
+        site.row("radreply", user, attribute, "=", value);
+    }
+    // Of the two the one in seconds counts.
+    site.row("radreply", "later", "FreeRADIUS-Response-Delay-USec", "=", "1");
+    site.settings.set("radius.reject_delay", "\"3s\"");
+    let daemon = site.start();
+    let begun = Instant::now();
+    // The answer's turn among the others, and when it came.
+    let turn = AtomicUsize::new(0);
+    let ask = |user: &'static str, password: &'static str| {
+        let mut nas = daemon.nas();
+        nas.timeout = Duration::from_secs(30);
+        let answer = nas.ask(&Ask::pap(user, password)).expect(user);
+        assert_eq!(answer.is_accept(), password == "hello", "{user}: {answer}");
+        (turn.fetch_add(1, Ordering::SeqCst), user, begun.elapsed())
+    };
+    let mut answers: Vec<_> = std::thread::scope(|scope| {
+        let ask = &ask;
+        let all = [
+            ("later", "wrong"),
+            ("late", "wrong"),
+            ("usual", "wrong"),
+            ("sooner", "wrong"),
+            ("later", "hello"),
+        ];
+        let asked = all.map(|(user, password)| scope.spawn(move || ask(user, password)));
+        asked.into_iter().map(|asked| asked.join().expect("no panic")).collect()
+    });
+    answers.sort();
+    let users = |range: std::ops::Range<usize>| {
+        let mut users: Vec<_> = answers[range].iter().map(|(_, user, _)| *user).collect();
+        users.sort_unstable();
+        users
+    };
+    // The accept and the one without a delay, in whichever order.
+    assert_eq!(users(0..2), ["later", "sooner"], "{answers:?}");
+    assert_eq!(
+        answers[2..].iter().map(|(_, user, _)| *user).collect::<Vec<_>>(),
+        ["usual", "late", "later"]
+    );
+    for ((_, user, came), waits) in answers[2..].iter().zip([3_000, 4_500, 5_000]) {
+        assert!(*came >= Duration::from_millis(waits), "{user} after {came:?}");
+    }
 }
 
 #[test]

@@ -14,8 +14,8 @@
 //! gives another. `check ATTRIBUTE OP VALUE` and `reply` are the user's rows, `gcheck` and `greply`
 //! a group's, `group NAME PRIORITY` a membership, `member WHO NAME PRIORITY` that of `@{user}-WHO`,
 //! `ucheck WHO` a check row of his. `session KEY=VALUE…` is a row of radacct, times relative to now;
-//! `reload NAS SECONDS` one of nasreload; `hunt GROUP NAS` one of radhuntgroup.
-//! `accept`, `reject` and `silent` are requests (see `ask`) with FreeRADIUS's answer, `ask` one whose
+//! `reload NAS SECONDS` one of nasreload; `hunt GROUP NAS [PORT]` one of radhuntgroup.
+//! `accept`, `reject`, `challenge` and `silent` are requests (see `ask`) with FreeRADIUS's answer, `ask` one whose
 //! answer depends on the clock. `differs NUMBER WHAT` allows our answer to the request before it to
 //! differ, by a number of `deviations.md`: another code, or these attributes; where it makes no
 //! difference it is a mistake. `at-end SECONDS PERIOD NUMBER WHAT` does so in the last seconds of
@@ -62,6 +62,7 @@ pub enum Outcome {
     Accept,
     Reject,
     Silent,
+    Challenge,
 }
 
 /// What of our answer may differ, and by which deviation.
@@ -128,7 +129,7 @@ const SESSION: &str = "radacct (acctsessionid, acctuniqueid, username, nasipaddr
      acctupdatetime, acctstoptime, acctsessiontime, acctinputoctets, acctoutputoctets, \
      framedipaddress, callingstationid, framedprotocol)";
 const RELOAD: &str = "nasreload (nasipaddress, reloadtime)";
-const HUNT: &str = "radhuntgroup (groupname, nasipaddress)";
+const HUNT: &str = "radhuntgroup (groupname, nasipaddress, nasportid)";
 
 /// All cases of a text; `file` begins the users' names.
 pub fn parse(file: &str, text: &str) -> Vec<Case> {
@@ -198,13 +199,16 @@ impl Case {
                 self.push(RELOAD, format!("{}, {}", quote(nas), time(seconds)?));
             }
             "hunt" => {
-                let (group, nas) = rest.split_once(' ').ok_or("no address")?;
+                let (group, rest) = rest.split_once(' ').ok_or("no address")?;
+                let (nas, port) = rest.split_once(' ').map_or((rest, None), |(a, b)| (a, Some(b)));
+                let port = port.map_or("NULL".into(), quote);
                 let group = self.expand(group)?;
-                self.push(HUNT, format!("{}, {}", quote(&group), quote(nas)));
+                self.push(HUNT, format!("{}, {}, {port}", quote(&group), quote(nas)));
             }
             "accept" => self.request(Some(Outcome::Accept), rest, place)?,
             "reject" => self.request(Some(Outcome::Reject), rest, place)?,
             "silent" => self.request(Some(Outcome::Silent), rest, place)?,
+            "challenge" => self.request(Some(Outcome::Challenge), rest, place)?,
             "ask" => self.request(None, rest, place)?,
             "differs" => self.differs(rest, None)?,
             "at-end" => {
