@@ -61,8 +61,11 @@ impl Ours {
         );
         let file = own.join("radiusd.toml");
         fs::write(&file, settings)?;
-        // Once for each site: the indexes that it lacks are built before it serves.
-        run(Command::new(program).arg("--config").arg(&file).arg("migrate"))?;
+        // Once for each site: the indexes that it lacks are built, and the usage of the sessions
+        // that it has is counted, before it serves.
+        for once in [&["migrate"][..], &["usage", "rebuild"]] {
+            run(Command::new(program).arg("--config").arg(&file).args(once))?;
+        }
         let mut command = Command::new(program);
         command.arg("--config").arg(&file).arg("serve");
         let log = own.join("output.log");

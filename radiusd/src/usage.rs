@@ -11,7 +11,7 @@ use schema::{Error, Filled, Store};
 use crate::config;
 
 /// Sessions counted, or archived, in one transaction, which keeps the writers waiting.
-const STEP: usize = 1_000;
+const STEP: usize = 200;
 const ARCHIVE_STEP: usize = 500;
 /// How often we look whether there is anything to count or to archive.
 const LOOK_EVERY: Duration = Duration::from_secs(60);

@@ -1,5 +1,6 @@
 -- What was used, by user, NAS, Called-Station-Id and hour: kept with each row of radacct, so that
--- nobody has to add those up. Hours are seconds since 1970, each the beginning of one.
+-- nobody has to add those up. Hours are seconds since 1970, each the beginning of one. The hour is
+-- first in the key: what is written is together then, however many hours of before there are.
 
 CREATE TABLE mgmt_usage (
     username        TEXT NOT NULL,
@@ -12,9 +13,8 @@ CREATE TABLE mgmt_usage (
     session_seconds INTEGER NOT NULL CHECK (typeof(session_seconds) = 'integer'),
     -- Sessions that began in this hour.
     sessions        INTEGER NOT NULL,
-    PRIMARY KEY (username, hour, nasipaddress, calledstationid)
+    PRIMARY KEY (hour, username, nasipaddress, calledstationid)
 ) WITHOUT ROWID;
-CREATE INDEX mgmt_usage_hour ON mgmt_usage (hour);
 
 -- Sessions with a radacctid above `upto` are counted by who writes them. The others were there
 -- before: a job counts them, up to `filled`; who writes one of those it has counted, counts it on.

@@ -38,7 +38,7 @@ statements! {
          input_octets, output_octets, session_seconds, sessions) \
          SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], \
          $6::bigint[], $7::bigint[], $8::bigint[]) \
-         ON CONFLICT (username, hour, nasipaddress, calledstationid) DO UPDATE SET \
+         ON CONFLICT (hour, username, nasipaddress, calledstationid) DO UPDATE SET \
          input_octets = m.input_octets + excluded.input_octets, \
          output_octets = m.output_octets + excluded.output_octets, \
          session_seconds = m.session_seconds + excluded.session_seconds, \
@@ -46,7 +46,7 @@ statements! {
         "INSERT INTO mgmt_usage (username, hour, nasipaddress, calledstationid, \
          input_octets, output_octets, session_seconds, sessions) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
-         ON CONFLICT (username, hour, nasipaddress, calledstationid) DO UPDATE SET \
+         ON CONFLICT (hour, username, nasipaddress, calledstationid) DO UPDATE SET \
          input_octets = mgmt_usage.input_octets + excluded.input_octets, \
          output_octets = mgmt_usage.output_octets + excluded.output_octets, \
          session_seconds = mgmt_usage.session_seconds + excluded.session_seconds, \

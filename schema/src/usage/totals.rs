@@ -33,36 +33,53 @@ pub struct Total {
     pub amount: Amount,
 }
 
+/// The hours in `[$1, $2)` that there are, one look into the index for each: with the hour first in
+/// the key, a user's rows are then found by as many more.
+macro_rules! hours {
+    () => {
+        "WITH RECURSIVE hours(hour) AS (\
+         SELECT (SELECT MIN(hour) FROM mgmt_usage WHERE hour >= $1 AND hour < $2) UNION ALL \
+         SELECT (SELECT MIN(m.hour) FROM mgmt_usage m WHERE m.hour > before.hour AND m.hour < $2) \
+         FROM hours before WHERE before.hour IS NOT NULL) "
+    };
+}
+
 statements! {
-    OF_USER = both(
-        "SELECT input_octets, output_octets, session_seconds, sessions, username, hour, \
-         nasipaddress, calledstationid FROM mgmt_usage \
-         WHERE username = $1 AND hour >= $2 AND hour < $3 \
-         ORDER BY username, hour, nasipaddress, calledstationid LIMIT $4",
-    );
+    OF_USER = both(concat!(
+        hours!(),
+        "SELECT u.input_octets, u.output_octets, u.session_seconds, u.sessions, u.username, \
+         u.hour, u.nasipaddress, u.calledstationid \
+         FROM hours h CROSS JOIN mgmt_usage u WHERE u.hour = h.hour AND u.username = $3 \
+         ORDER BY u.hour, u.nasipaddress, u.calledstationid LIMIT $4",
+    ));
 }
 
 const COLUMNS: [&str; 4] = ["username", "nasipaddress", "calledstationid", "hour"];
 
-/// By each of [`By`]: of all users, then of one, for which there is another index.
+/// By each of [`By`]: of all users, then of one, whose rows are found by another way.
 pub(super) fn built() -> [Sql; 8] {
     std::array::from_fn(|at| {
         let by = COLUMNS[at % COLUMNS.len()];
-        let user = match at < COLUMNS.len() {
-            true => "CAST($3 AS TEXT) IS NULL",
-            false => "username = $3",
+        let (with, rows) = match at < COLUMNS.len() {
+            true => (
+                "",
+                "mgmt_usage u WHERE u.hour >= $1 AND u.hour < $2 AND CAST($3 AS TEXT) IS NULL",
+            ),
+            false => (
+                hours!(),
+                "hours h CROSS JOIN mgmt_usage u WHERE u.hour = h.hour AND u.username = $3",
+            ),
         };
-        let key = if by == "hour" { "CAST(hour AS TEXT)" } else { by };
-        let order = if by == "hour" { "hour" } else { "5 DESC, 6" };
+        let key = if by == "hour" { "CAST(u.hour AS TEXT)" } else { by };
+        let order = if by == "hour" { "u.hour" } else { "5 DESC, 6" };
         let sums = ["input_octets", "output_octets", "session_seconds", "sessions"]
-            .map(|name| format!("CAST(SUM({name}) AS BIGINT)"))
+            .map(|name| format!("CAST(SUM(u.{name}) AS BIGINT)"))
             .join(", ");
         Sql::built(format!(
-            "SELECT {sums}, SUM(input_octets) + SUM(output_octets), {key} FROM mgmt_usage \
-             WHERE hour >= $1 AND hour < $2 AND {user} \
-             AND nasipaddress = COALESCE($4, nasipaddress) \
-             AND calledstationid = COALESCE($5, calledstationid) \
-             GROUP BY {by} ORDER BY {order} LIMIT $6"
+            "{with}SELECT {sums}, SUM(u.input_octets) + SUM(u.output_octets), {key} FROM {rows} \
+             AND u.nasipaddress = COALESCE($4, u.nasipaddress) \
+             AND u.calledstationid = COALESCE($5, u.calledstationid) \
+             GROUP BY u.{by} ORDER BY {order} LIMIT $6"
         ))
     })
 }
@@ -95,7 +112,7 @@ impl Store {
             })
         };
         self.needs_usage()?;
-        self.engine()?.fetch(&OF_USER, values![username, since, until, limit], map).await
+        self.engine()?.fetch(&OF_USER, values![since, until, username, limit], map).await
     }
 
     /// Sums, the largest first; hours in their order.
