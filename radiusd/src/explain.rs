@@ -46,7 +46,10 @@ fn rows(step: &TraceStep) -> String {
         TraceStep::Unreadable { row, why } => {
             format!("{} cannot be read: {why}. It refuses everybody whom it concerns.", place(row))
         }
-        TraceStep::Compared { row, fits, sent } => {
+        TraceStep::Compared { row, unusable: Some(why), .. } => {
+            format!("{} fits nothing: {why}.", place(row))
+        }
+        TraceStep::Compared { row, fits, unusable: None, sent } => {
             let sent = match sent.as_slice() {
                 [] => "the request has no such attribute".to_owned(),
                 sent => format!("the request says {}", sent.join(", ")),
@@ -187,8 +190,23 @@ mod tests {
         };
         for (step, expected) in [
             (
-                TraceStep::Compared { row: row(Some("7")), fits: false, sent: vec!["8".into()] },
+                TraceStep::Compared {
+                    row: row(Some("7")),
+                    fits: false,
+                    unusable: None,
+                    sent: vec!["8".into()],
+                },
                 "radcheck row 7 of bob, NAS-Port == \"7\", does not fit: the request says 8.",
+            ),
+            (
+                TraceStep::Compared {
+                    row: row(Some("(")),
+                    fits: false,
+                    unusable: Some("the pattern cannot be used: unclosed group".into()),
+                    sent: vec!["8".into()],
+                },
+                "radcheck row 7 of bob, NAS-Port == \"(\", fits nothing: the pattern cannot be used: \
+                 unclosed group.",
             ),
             (
                 TraceStep::Merged { row: row(None), effect: Effect::Kept },

@@ -228,6 +228,49 @@ fn a_secret_of_any_kind_is_shown_on_request_only() {
     assert!(!explained.contains("5ec3e7"), "{explained}");
 }
 
+/// What the engine cannot read, or what would do nothing, is refused by the engine's own reading.
+#[test]
+fn a_row_that_refuses_its_user_is_not_written() {
+    let radiusd = Radiusd::new();
+    for (table, row, words) in [
+        ("--check", "LDAP-Group == x", "module"),
+        ("--check", "User-Name =~ (a)\\\\1", "backreferences"),
+        ("--check", "NT-Password := abc", "wrong length"),
+        ("--check", "Service-Type =~ ^Framed", "Framed"),
+        ("--reply", "Reply-Message = `%{md5:x}`", "md5"),
+    ] {
+        let add = ["user", "add", "eve", "--password", "x", table, row];
+        radiusd.refuses(&add, 64, words);
+    }
+    radiusd.does(&["user", "add", "bob", "--password", "x", "--check", "NAS-Port =~ 10"]);
+    radiusd.does(&["explain", "--user", "bob", "--password", "x", "NAS-Port=10"]);
+}
+
+/// A limit is named with its difference and is no mistake; a name in the wrong form is one.
+#[test]
+fn check_policy_names_rows_with_their_difference() {
+    let radiusd = Radiusd::new();
+    for at in 0..7 {
+        let name = format!("user{at}");
+        let limits = ["--check", "Simultaneous-Use := 1", "--check", "Max-Daily-Session := 60"];
+        radiusd.does(&[&["user", "add", &name, "--password", "x"], &limits[..]].concat());
+    }
+    let said = radiusd.does(&["check-policy"]);
+    assert!(said.contains("user4: Simultaneous-Use :=: differs (4): it limits at once"), "{said}");
+    assert!(said.contains("Simultaneous-Use :=: differs (4): 2 more rows"), "{said}");
+    assert!(said.contains("7 users, 0 groups, 0 NAS, 21 rows; 21 named"), "{said}");
+    let named = radiusd.json(&["check-policy", "--json"]);
+    let number = |number: i64| {
+        let all = named.as_array().unwrap().iter();
+        all.filter(|finding| finding["difference"] == number).count()
+    };
+    assert_eq!((number(4), number(18)), (14, 7));
+    let carried = radiusd.does(&["check-policy", "--set", "compat.counter_carry=true"]);
+    assert!(carried.contains("14 named") && !carried.contains("(18)"), "{carried}");
+    radiusd.does(&["group", "add", "o'gold", "--reply", "Idle-Timeout = 5"]);
+    radiusd.refuses(&["check-policy"], 1, "looks for this group as o=27gold");
+}
+
 #[test]
 fn a_group_is_added_shown_changed_and_removed() {
     let radiusd = Radiusd::new();

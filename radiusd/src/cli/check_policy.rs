@@ -1,62 +1,84 @@
 //! `radiusd check-policy`: rows whose outcome is an error, or differs from FreeRADIUS.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
-use radiusd::check_policy::{self, Kinds};
+use radiusd::check_policy::{self, Finding, Kinds, Summary};
 use radiusd::exit::{self, Failure};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::place::Place;
 use super::say;
 
+/// Exit codes: 0 when every row does what it says, 1 when one does not.
 #[derive(Args)]
 pub(super) struct CheckPolicy {
     #[arg(long)]
     json: bool,
 }
 
+/// So many rows of an attribute that is merely looked at here and not there are named in words.
+const EXAMPLES: usize = 5;
+
 impl CheckPolicy {
     pub fn run(&self, place: &Place) -> Result<(), Failure> {
         let desk = place.desk_as_it_is()?;
         let mut findings = Vec::new();
-        let summary =
-            desk.wait(check_policy::check(&desk.store, &desk.dictionary, &desk.zone, |finding| {
-                findings.push(finding)
-            }))?;
+        let look = check_policy::check(&desk.store, &desk.config, &desk.dictionary, |finding| {
+            findings.push(finding)
+        });
+        let summary = desk.wait(look)?;
         if self.json {
-            let all = findings.iter().map(|finding| {
-                let (kind, number) = match finding.kind {
-                    Kinds::Error => ("error", None),
-                    Kinds::Differs(number) => ("differs", Some(number)),
-                };
-                json!({
-                    "table": finding.table, "id": finding.id, "name": finding.name,
-                    "row": finding.row, "kind": kind, "difference": number, "why": finding.why,
-                })
-            });
-            super::json(&all.collect())?;
+            super::json(&findings.iter().map(as_json).collect())?;
         } else {
-            for finding in &findings {
-                let kind = match finding.kind {
-                    Kinds::Error => "error".to_owned(),
-                    Kinds::Differs(number) => format!("differs ({number})"),
-                };
-                let (table, id, name, row) =
-                    (finding.table, finding.id, &finding.name, &finding.row);
-                say(format_args!("{table} {id}, {name}: {row}: {kind}: {}", finding.why))?;
-            }
-            for (attribute, rows) in &summary.limits {
-                say(format_args!(
-                    "{rows} rows of {attribute} act here at once; FreeRADIUS looks at them only \
-                     with sql in session {{}} or with sqlcounter (4)"
-                ))?;
-            }
-            let (users, groups, rows) = (summary.users, summary.groups, summary.rows);
+            in_words(&findings)?;
+            let Summary { users, groups, nas, rows } = summary;
             let named = findings.len();
-            say(format_args!("{users} users, {groups} groups, {rows} rows; {named} named"))?;
+            say(format_args!(
+                "{users} users, {groups} groups, {nas} NAS, {rows} rows; {named} named"
+            ))?;
         }
-        if findings.is_empty() {
-            return Ok(());
+        match findings.iter().all(|finding| finding.kind.is_meant()) {
+            true => Ok(()),
+            false => Err(Failure::new(exit::FAILURE, String::new())),
         }
-        Err(Failure::new(exit::FAILURE, String::new()))
     }
+}
+
+fn in_words(findings: &[Finding]) -> Result<(), Failure> {
+    let mut alike: BTreeMap<(u8, &str), usize> = BTreeMap::new();
+    for finding in findings {
+        let Finding { table, id, name, row, kind, why } = finding;
+        let kind = match kind {
+            Kinds::Differs(number) => format!("differs ({number})"),
+            other => other.as_str().to_owned(),
+        };
+        if let Kinds::Differs(number) = finding.kind
+            && finding.kind.is_meant()
+        {
+            let seen = alike.entry((number, row)).or_default();
+            *seen += 1;
+            if *seen > EXAMPLES {
+                continue;
+            }
+        }
+        say(format_args!("{table} {id}, {name}: {row}: {kind}: {why}"))?;
+    }
+    for ((number, row), seen) in alike.into_iter().filter(|(_, seen)| *seen > EXAMPLES) {
+        let more = seen - EXAMPLES;
+        say(format_args!("{row}: differs ({number}): {more} more rows; --json names them all"))?;
+    }
+    Ok(())
+}
+
+fn as_json(finding: &Finding) -> Value {
+    let Finding { table, id, name, row, kind, why } = finding;
+    let number = match kind {
+        Kinds::Differs(number) => Some(number),
+        _ => None,
+    };
+    json!({
+        "table": table, "id": id, "name": name, "row": row, "kind": kind.as_str(),
+        "difference": number, "why": why,
+    })
 }

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use dictionaries::{Attribute, Dictionary, Kind, Value, ValueError};
+use dictionaries::{Attribute, Dictionary, Value, ValueError};
 use jiff::tz::TimeZone;
+use radiusd::check_policy::look;
 use radiusd::exit::{self, Failure};
+use radiusd::policy::{Mistake, inspect};
 use schema::Row;
 
 use super::pairs;
 
-/// What fits into one attribute on the wire.
-const WIRE_MAX: usize = 253;
 /// Longest first, so that none is taken for the beginning of another.
 const OPERATORS: [&str; 16] =
     [":=", "==", "+=", "-=", "^=", "++", "!=", ">=", "<=", "=~", "!~", "=*", "!*", ">", "<", "="];
@@ -39,13 +39,18 @@ pub(super) fn row(
     let (attribute, tag) =
         dictionary.named(name).map_err(|error| wrong(pairs::unknown(&error, name, dictionary)))?;
     operator(side, op, &attribute).map_err(&wrong)?;
-    let value = readable(op, value, &attribute, zone).map_err(&wrong)?;
-    if side == Side::Reply {
-        fits(&value, &attribute, zone).map_err(&wrong)?;
-    }
     // The dictionary's spelling, so that `cleartext-password` is found by whoever looks for it.
     let tag = tag.map(|tag| format!(":{tag}")).unwrap_or_default();
-    Ok(Row { id: 0, attribute: format!("{}{tag}", attribute.name), op: op.to_owned(), value })
+    let name = format!("{}{tag}", attribute.name);
+    let row = Row { id: 0, attribute: name, op: op.to_owned(), value: value.to_owned() };
+    let reply = side == Side::Reply;
+    if let Err(bad) = inspect(&row, reply, dictionary, zone) {
+        return Err(wrong(explain(&bad.mistake, &attribute)));
+    }
+    match look(&row, reply, dictionary, zone).into_iter().find(|(kind, _)| !kind.is_meant()) {
+        Some((_, why)) => Err(wrong(why)),
+        None => Ok(row),
+    }
 }
 
 /// Name, operator, value. A name may hold `-`, `.` and a tag after `:`.
@@ -77,49 +82,19 @@ fn operator(side: Side, op: &str, attribute: &Attribute) -> Result<(), String> {
     }
 }
 
-/// The value as it goes into the column, if FreeRADIUS can read it there.
-fn readable(
-    op: &str,
-    value: &str,
-    attribute: &Attribute,
-    zone: &TimeZone,
-) -> Result<String, String> {
-    if matches!(op, "=~" | "!~") {
-        if attribute.kind != Kind::String {
-            return Err(format!("{} isn't text: no pattern can match it", attribute.name));
-        }
-        let pattern = regex::Regex::new(value);
-        pattern.map_err(|error| format!("no pattern: {error}"))?;
-        return Ok(value.to_owned());
-    }
-    match Value::parse(attribute, value, zone) {
-        Ok(_) | Err(ValueError::HostName(_) | ValueError::Expansion(_)) => Ok(value.to_owned()),
-        Err(error) => Err(explain(&error, attribute)),
-    }
-}
-
 /// A bad name of a value is answered with the good ones.
-fn explain(error: &ValueError, attribute: &Attribute) -> String {
+fn explain(mistake: &Mistake, attribute: &Attribute) -> String {
     let names: Vec<_> = attribute.values().map(|(_, name)| name).take(12).collect();
-    match error {
-        ValueError::UnknownName { .. } if !names.is_empty() => {
+    match mistake {
+        Mistake::Value(ValueError::UnknownName { .. }) if !names.is_empty() => {
             format!(
-                "{error}; there are {}, … (radiusd dictionary show {})",
+                "{mistake}; there are {}, … (radiusd dictionary show {})",
                 names.join(", "),
                 attribute.name
             )
         }
-        _ => error.to_string(),
+        _ => mistake.to_string(),
     }
-}
-
-fn fits(value: &str, attribute: &Attribute, zone: &TimeZone) -> Result<(), String> {
-    let Ok(value) = Value::parse(attribute, value, zone) else { return Ok(()) };
-    let long = value.as_octets().is_some_and(|octets| octets.len() > WIRE_MAX);
-    if long && !attribute.flags.concat && !attribute.is_internal() {
-        return Err(format!("it is longer than the {WIRE_MAX} octets that an attribute can carry"));
-    }
-    Ok(())
 }
 
 /// Text as the value column must hold it, to be read as this very text: FreeRADIUS takes away
@@ -189,13 +164,21 @@ mod tests {
         let reply = |text: &str| row(Side::Reply, text, &dictionary, &TimeZone::UTC);
         let good = check("simultaneous-use := 2").unwrap();
         assert_eq!(good.attribute, "Simultaneous-Use");
+        for text in ["NAS-Port =~ 10", "Max-Daily-Session := 60", "NAS-IP-Address == nas.example"] {
+            assert!(check(text).is_ok(), "{text}");
+        }
         for (result, words) in [
             (check("Simultaneous-Use = 1"), ":= to set"),
             (check("Cleartext-Password == x"), "set by :="),
             (check("Simultaneus-Use := 1"), "Simultaneous-Use"),
             (check("Simultaneous-Use := many"), "many"),
-            (check("NAS-Port =~ 1"), "no pattern can match"),
-            (check("User-Name =~ ("), "no pattern"),
+            (check("Service-Type =~ ^Framed"), "^Framed"),
+            (check("User-Name =~ ("), "unclosed group"),
+            (check("User-Name =~ (a)\\\\1"), "backreferences"),
+            (check("LDAP-Group == x"), "module"),
+            (check("NT-Password := abc"), "wrong length"),
+            (check("Auth-Type == Reject"), "neither compared nor set"),
+            (reply("Reply-Message = `%{md5:x}`"), "md5"),
             (reply("Framed-IP-Address != 10.0.0.1"), "adds nothing"),
             (reply("Framed-IP-Address = 10.0.0.300"), "10.0.0.300"),
             (reply("Service-Type = Framed-Usr"), "Framed-User"),

@@ -8,6 +8,7 @@ use proto::chap::Chap;
 use proto::mschap::MsChap;
 use proto::{BadPassword, Stored};
 use smallvec::SmallVec;
+use subtle::ConstantTimeEq;
 
 use super::decision::{Case, Halt};
 use super::list::{Held, first};
@@ -128,7 +129,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
             return Err(self.no_way_in());
         };
         let fits = match known {
-            Known::Clear(clear) => clear == &*typed,
+            Known::Clear(clear) => clear.ct_eq(&typed).into(),
             Known::Bad(why) => {
                 let why = bad_password(why);
                 self.recorder.note(|| TraceStep::NoPassword { why });

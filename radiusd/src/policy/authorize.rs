@@ -154,6 +154,10 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
             self.recorder.note(|| TraceStep::Compared {
                 row: shown(table, owner, item, dictionary),
                 fits,
+                unusable: item
+                    .pattern()
+                    .and_then(|made| made.as_ref().err())
+                    .map(|why| why.to_string()),
                 sent: match is_secret(&item.pair.attribute, dictionary) {
                     true => Vec::new(),
                     false => view

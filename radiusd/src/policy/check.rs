@@ -105,11 +105,9 @@ impl Item {
 
     /// A pattern that is none matches neither way.
     fn like(&self, row: &Row<'_>, value: &Value, scope: &Scope<'_, '_, '_>) -> bool {
-        let made = match self.template() {
-            Some(_) => pattern(&row.pair.attribute, &row.pair.value, scope.zone()),
-            None => None,
-        };
-        let Some(pattern) = made.as_ref().or(self.pattern()) else { return false };
+        let read = || pattern(&row.pair.attribute, &row.pair.value, scope.zone());
+        let made = self.template().map(|_| read());
+        let Some(Ok(pattern)) = made.as_ref().or(self.pattern()) else { return false };
         let found = match value {
             Value::String(octets) => pattern.is_match(octets),
             other => pattern.is_match(other.print_in(&row.pair.attribute, scope.zone()).as_bytes()),

@@ -1,6 +1,7 @@
 //! FreeRADIUS's decision on a request: pure, time and what the store said are arguments.
 //!
-//! Rows are compiled once, when they are fetched (`rows`, `op`, `role`, `template`); a [`Request`]
+//! Rows are compiled once, when they are fetched (`rows`, `op`, `role`, `template`; `inspect` says
+//! what is worth a second look in one); a [`Request`]
 //! is then decided by [`decide`], whose steps are FreeRADIUS's modules in their order: `gate`
 //! refuses names, `authorize` reads the user's rows and groups (`check` compares, `list` merges),
 //! `limits` holds ends and quotas against the clock, `authenticate` and `ms_chap` look at the
@@ -17,6 +18,7 @@ mod methods;
 mod names;
 mod view;
 
+mod inspect;
 mod op;
 mod role;
 mod rows;
@@ -39,6 +41,7 @@ mod sessions;
 
 pub use decision::{Decision, Facts, Options, Request, Step, Verdict, decide};
 pub use huntgroups::Huntgroups;
+pub use inspect::{Remark, inspect};
 pub use list::Effect;
 pub use methods::Methods;
 pub use names::lookup_names;
@@ -46,7 +49,8 @@ pub use need::{Answers, Ask, Counted, Direction, NEEDS_MAX, Need, OpenSessions, 
 pub use op::Op;
 pub use reason::Reason;
 pub use rows::{
-    BadRow, GroupNames, GroupPolicy, Groups, Mistake, UserPolicy, compile_group, compile_user,
+    BadPattern, BadRow, GroupNames, GroupPolicy, Groups, Mistake, UserPolicy, compile_group,
+    compile_user,
 };
 pub use template::Unsupported;
 pub use trace::{Lacks, NoRecorder, Recorder, Shown, Table, Trace, TraceStep, is_secret};

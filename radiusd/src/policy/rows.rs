@@ -63,10 +63,28 @@ pub(super) enum More {
     Template(Template),
     /// The value is an address, to be found by this name.
     Host(Box<str>),
-    /// `None`: no pattern, or one that needs back-tracking; it matches nothing.
-    Pattern(Option<Regex>),
+    /// An unusable one matches nothing.
+    Pattern(Result<Regex, BadPattern>),
     /// A password that isn't in clear.
     Stored(Result<Stored, BadPassword>),
+}
+
+/// Why a pattern matches nothing, either way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadPattern {
+    /// Nor does it at FreeRADIUS.
+    Empty,
+    /// It is none, or asks for what a search in linear time cannot do.
+    Unusable(Box<str>),
+}
+
+impl fmt::Display for BadPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadPattern::Empty => f.write_str("the pattern is empty"),
+            BadPattern::Unusable(why) => write!(f, "the pattern cannot be used: {why}"),
+        }
+    }
 }
 
 /// A row that refuses everybody for whom it is read.
@@ -215,9 +233,9 @@ impl Item {
         self.named
     }
 
-    pub(super) fn pattern(&self) -> Option<&Regex> {
+    pub(super) fn pattern(&self) -> Option<&Result<Regex, BadPattern>> {
         match self.more.as_deref() {
-            Some(More::Pattern(pattern)) => pattern.as_ref(),
+            Some(More::Pattern(pattern)) => Some(pattern),
             _ => None,
         }
     }
@@ -308,19 +326,37 @@ pub(super) fn stored(name: &str, value: &Value) -> Option<Result<Stored, BadPass
 }
 
 /// Of what isn't text the printed form is the pattern.
-pub(super) fn pattern(attribute: &Attribute, value: &Value, zone: &TimeZone) -> Option<Regex> {
+pub(super) fn pattern(
+    attribute: &Attribute,
+    value: &Value,
+    zone: &TimeZone,
+) -> Result<Regex, BadPattern> {
     let printed;
     let text = match value {
-        Value::String(octets) => std::str::from_utf8(octets).ok()?,
+        Value::String(octets) => std::str::from_utf8(octets)
+            .map_err(|_| BadPattern::Unusable("it is not UTF-8".into()))?,
         other => {
             printed = other.print_in(attribute, zone);
             &printed
         }
     };
     if text.is_empty() {
-        return None;
+        return Err(BadPattern::Empty);
     }
-    RegexBuilder::new(text).unicode(false).size_limit(1 << 20).build().ok()
+    let made = RegexBuilder::new(text).unicode(false).size_limit(1 << 20).build();
+    made.map_err(|error| BadPattern::Unusable(reason(&error).into()))
+}
+
+/// The last line of what the library draws under the pattern.
+fn reason(error: &regex::Error) -> String {
+    match error {
+        regex::Error::CompiledTooBig(_) => "it is too large".into(),
+        other => {
+            let text = other.to_string();
+            let last = text.lines().last().unwrap_or_default().trim();
+            last.strip_prefix("error: ").unwrap_or(last).to_owned()
+        }
+    }
 }
 
 /// What an attribute holds whose expansion failed.

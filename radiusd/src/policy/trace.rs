@@ -97,6 +97,9 @@ pub enum TraceStep {
     Compared {
         row: Shown,
         fits: bool,
+        /// Why its pattern fits nothing.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unusable: Option<String>,
         sent: Vec<String>,
     },
     /// A row that was merged into what was there.

@@ -149,6 +149,16 @@ fn an_invalid_row_rejects_its_user_and_nobody_else() {
         site.row("radreply", "eve", "Session-Timeout", "=", "3600 sec");
         site.user("mallory", "hello");
         site.row("radcheck", "mallory", "Nonsense-Attribute", ":=", "1");
+        site.user("trent", "hello");
+        site.row("radcheck", "trent", "User-Name", "=~", "^(t)rent");
+        site.user("victor", "hello");
+        site.row("radcheck", "victor", "User-Name", "=~", "(victor");
+        for (address, secret) in
+            [("127.9.0.1", ""), ("127.9.0.0/33", "x"), ("127.0.0.1/32", "another")]
+        {
+            let nas = "INSERT INTO nas (nasname, shortname, secret)";
+            site.sql.rows(&format!("{nas} VALUES ('{address}', 'tower', '{secret}')"));
+        }
         let daemon = site.start();
         let mut nas = daemon.nas();
         assert!(nas.ask(&Ask::pap("bob", "hello")).is_some_and(|answer| answer.is_accept()));
@@ -160,13 +170,26 @@ fn an_invalid_row_rejects_its_user_and_nobody_else() {
         let config = config.to_str().expect("a path of text");
         let (code, said, error) = daemon::run(&["check-policy", "--config", config]);
         assert_eq!(code, 1, "{said}{error}");
-        for word in ["eve", "3600 sec", "mallory", "Nonsense-Attribute"] {
+        for word in [
+            "eve",
+            "3600 sec",
+            "mallory",
+            "Nonsense-Attribute",
+            "victor: User-Name =~: differs (13): the pattern cannot be used: unclosed group",
+            "127.9.0.1: tower: error: it has no secret",
+            "127.9.0.0/33: tower: error: expected an address",
+            "127.0.0.1/32: tower: error: row 1 has this address already",
+        ] {
             assert!(said.contains(word), "{word}: {said}");
         }
-        assert!(!said.contains("bob"), "{said}");
+        assert!(!said.contains("bob") && !said.contains("trent"), "{said}");
         let (code, said, error) =
             daemon::run(&["explain", "--config", config, "--user", "eve", "--password", "hello"]);
         assert!(said.contains("3600 sec"), "{code}: {said}{error}");
+        let explain = ["explain", "--config", config, "--user", "victor", "--password", "hello"];
+        let (code, said, error) = daemon::run(&explain);
+        let words = "fits nothing: the pattern cannot be used: unclosed group";
+        assert!(code == 1 && said.contains(words), "{code}: {said}{error}");
     });
 }
 
