@@ -88,6 +88,8 @@ impl Week {
     fn hours(&mut self, day: usize, text: &[u8]) {
         let (first, last) = match text {
             [] => (0, MINUTES_OF_DAY - 1),
+            // A single minute.
+            [a, b, c, d] => (clock([a, b, c, d]), clock([a, b, c, d])),
             [a, b, c, d, b'-', e, f, g, h, ..] => (clock([a, b, c, d]), clock([e, f, g, h])),
             _ => return,
         };
@@ -156,6 +158,8 @@ mod tests {
             ("Al0-2400", Allowed::No),
             ("Al00-24", Allowed::No),
             ("Al0000", Allowed::No),
+            ("Al0646", Allowed::Seconds(60)),
+            ("Tu0646,Tu0647", Allowed::Seconds(120)),
             ("Al9999-2", Allowed::No),
             ("Al0000-2400,Su", Allowed::Always),
             ("Mo,Tu", Allowed::Seconds(62_040)),

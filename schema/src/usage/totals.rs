@@ -61,10 +61,9 @@ pub(super) fn built() -> [Sql; 8] {
     std::array::from_fn(|at| {
         let by = COLUMNS[at % COLUMNS.len()];
         let (with, rows) = match at < COLUMNS.len() {
-            true => (
-                "",
-                "mgmt_usage u WHERE u.hour >= $1 AND u.hour < $2 AND CAST($3 AS TEXT) IS NULL",
-            ),
+            true => {
+                ("", "mgmt_usage u WHERE u.hour >= $1 AND u.hour < $2 AND CAST($3 AS TEXT) IS NULL")
+            }
             false => (
                 hours!(),
                 "hours h CROSS JOIN mgmt_usage u WHERE u.hour = h.hour AND u.username = $3",

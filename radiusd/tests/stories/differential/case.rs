@@ -230,10 +230,11 @@ impl Case {
 
     /// Whether the answer depends on when it is given, to the second.
     pub fn uses_clock(&self) -> bool {
-        const CLOCKS: [&str; 10] = [
+        const CLOCKS: [&str; 11] = [
             "@{now",
             "@{hhmm",
             "Expire-After",
+            "Expiration",
             "Initial-Login",
             "Daily",
             "Weekly",
