@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use proto::Code;
+
 use crate::harness::ask::Ask;
 use crate::harness::freeradius::FreeRadius;
 use crate::harness::nas::Nas;
@@ -36,11 +38,16 @@ fn site() -> Site {
         site.user(user, "hello");
     }
     site.user("o=27bob", "hello");
+    site.user("challenged", "hello");
+    site.row("radcheck", "challenged", "Response-Packet-Type", ":=", "Access-Challenge");
     site
 }
 
 fn log_in(to: SocketAddr, sql: &mut Sql) -> Vec<Vec<String>> {
     let mut nas = Nas::new(to);
+    // Of a challenge there is no row.
+    let challenge = nas.ask(&Ask::pap("challenged", "hello")).expect("an answer");
+    assert_eq!(challenge.code, Code::AccessChallenge, "{challenge}");
     for (at, (user, how)) in LOGINS.into_iter().enumerate() {
         let ask = Ask::access(user, how).expect("a login");
         nas.ask(&ask).unwrap_or_else(|| panic!("{user}: {how}"));
