@@ -57,7 +57,15 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
                 let why = "the user's reply rows say Fall-Through = No";
                 self.groups_end(why, &user.groups);
             } else {
-                fall = self.read_groups(&user.groups, fall)?;
+                fall = match self.read_groups(&user.groups, fall) {
+                    // FreeRADIUS says "not found" of a user without check rows, and goes on with what
+                    // it has.
+                    Err(Halt::Refuse(Reason::InvalidRow)) if user.check.is_empty() => {
+                        self.view.group = None;
+                        return Ok(());
+                    }
+                    read => read?,
+                };
             }
         }
         self.read_profile(fall)

@@ -26,9 +26,11 @@ const GENERATED: usize = 2_500;
 /// Requests on their way at a time.
 const AT_ONCE: usize = 24;
 /// How long an answer is waited for; each request is sent once.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// The same where there may be none.
 const SILENCE: Duration = Duration::from_millis(3000);
+/// After so many complaints nothing more is asked.
+const COMPLAINTS: usize = 50;
 
 fn once(to: SocketAddr) -> Nas {
     let mut nas = Nas::new(to);
@@ -77,6 +79,10 @@ fn for_each(
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some((case, request)) = requests.get(at) else { return };
+                    // A server that is gone is waited for a few times, not thousands.
+                    if complaints.lock().expect("no panic").len() > COMPLAINTS {
+                        return;
+                    }
                     let complaint = each(&mut sockets, case, request, at as u64);
                     complaints.lock().expect("no panic").extend(complaint.map(|text| (at, text)));
                 }
