@@ -153,7 +153,7 @@ fn answer(
         let mut trace = Trace::default();
         // The same call again, this time telling how it came to it.
         let _ = decide(facts, request, &mut trace);
-        shared.journal.attempt(attempt(exchange, decision.verdict, &trace));
+        shared.journal.attempt(attempt(shared, exchange, decision.verdict, &trace));
     }
     let delay = match decision.verdict {
         Verdict::Reject(_) if shared.reject_delay.is_zero() => None,
@@ -219,11 +219,13 @@ fn is_unsendable(attribute: &Attribute) -> bool {
 }
 
 /// One row for the operator: who, where, how it ended and why. Never a password.
-fn attempt(exchange: &Exchange<'_>, verdict: Verdict, trace: &Trace) -> Attempt {
-    let name = exchange.packet.find(USER_NAME).unwrap_or_default();
+fn attempt(shared: &Shared, exchange: &Exchange<'_>, verdict: Verdict, trace: &Trace) -> Attempt {
     let text = |number| {
         let octets = exchange.packet.find(number)?;
-        Some(String::from_utf8_lossy(octets).into_owned())
+        Some(match shared.escape_names {
+            true => accounting::column(octets, true),
+            false => String::from_utf8_lossy(octets).into_owned(),
+        })
     };
     let reason = match verdict {
         Verdict::Accept | Verdict::Challenge | Verdict::Silence => String::new(),
@@ -231,7 +233,7 @@ fn attempt(exchange: &Exchange<'_>, verdict: Verdict, trace: &Trace) -> Attempt 
     };
     Attempt {
         at_ms: exchange.received_ms,
-        username: String::from_utf8_lossy(name).into_owned(),
+        username: text(USER_NAME).unwrap_or_default(),
         accepted: verdict == Verdict::Accept,
         reason,
         nas_ip: exchange.key.source.ip().to_string(),

@@ -150,6 +150,25 @@ fn crates_use_only_what_they_may() {
     nothing("use only what they may", bad);
 }
 
+/// Neither the world nor the clock: both are arguments.
+#[test]
+fn proto_touches_nothing() {
+    let world = ["net::Udp", "net::Tcp", "fs", "process", "env", "thread", "os::unix::net"];
+    let world = world.map(|module| format!("std::{module}"));
+    let other = ["Instant", "SystemTime", "tracing::", "println!", "eprintln!", "std::io::std"];
+    let mut bad = Vec::new();
+    let folder = root().join("radiusd/proto/src");
+    for file in rust_files().into_iter().filter(|file| file.starts_with(&folder)) {
+        for (index, line) in read(&file).lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            let found =
+                world.iter().map(String::as_str).chain(other).find(|what| code.contains(what));
+            bad.extend(found.map(|what| format!("{}:{}: {what}", show(&file), index + 1)));
+        }
+    }
+    nothing("keep I/O, clocks and logs out of proto", bad);
+}
+
 #[test]
 fn every_crate_of_the_workspace_has_its_arrows() {
     let manifest = manifest("");

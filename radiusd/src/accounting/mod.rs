@@ -21,3 +21,4 @@ mod tests;
 pub use event::{Addresses, Event, Kind, SessionEvent, Texts};
 pub use fold::{Findings, fold, in_order, older_id};
 pub use request::{Context, read};
+pub use text::column;
