@@ -308,8 +308,8 @@ fn accounting_goals(results: &Results) -> Vec<Goal> {
             "µs",
         ),
         Goal(
-            "accounting, PostgreSQL CPU to the bare upsert's",
-            1.25,
+            "accounting with usage, PostgreSQL CPU to the bare upsert's",
+            1.6,
             false,
             store.zip(upsert).map(|(store, upsert)| store / upsert.median),
             "×",

@@ -40,7 +40,6 @@ pub struct GroupRows {
 pub struct Huntgroup {
     pub group: String,
     pub nas_ip: String,
-    pub port: Option<String>,
 }
 
 /// Statements made for what a store has.
@@ -86,7 +85,7 @@ impl Texts {
         );
         let order = layout.column("radhuntgroup", "id").map_or("1", |_| "id");
         let huntgroups = layout.has("radhuntgroup").then(|| {
-            let text = "SELECT groupname, nasipaddress, nasportid FROM radhuntgroup ORDER BY ";
+            let text = "SELECT groupname, nasipaddress FROM radhuntgroup ORDER BY ";
             Sql::built(format!("{text}{order}"))
         });
         Texts { users: Sql::built(users), huntgroups }
@@ -124,10 +123,8 @@ impl Store {
     pub async fn huntgroups(&self) -> Result<Vec<Huntgroup>, Error> {
         let known = self.known()?;
         let Some(sql) = &known.policy.huntgroups else { return Ok(Vec::new()) };
-        let map: engine::Map<Huntgroup> = |row| {
-            let (group, nas_ip, port) = (row.text(0)?, row.text(1)?, row.text_or_empty(2)?);
-            Ok(Huntgroup { group, nas_ip, port })
-        };
+        let map: engine::Map<Huntgroup> =
+            |row| Ok(Huntgroup { group: row.text(0)?, nas_ip: row.text(1)? });
         self.engine()?.fetch(sql, vec![], map).await
     }
 }
