@@ -42,7 +42,7 @@ fn escape(raw: &[u8]) -> String {
 }
 
 /// `"`, `\` and control characters get a backslash; octets that are no UTF-8 become `\ooo`.
-fn quoted(raw: &[u8]) -> String {
+pub(super) fn quoted(raw: &[u8]) -> String {
     let mut out = String::with_capacity(raw.len() + 8);
     for chunk in raw.utf8_chunks() {
         for character in chunk.valid().chars() {

@@ -130,7 +130,7 @@ impl<'v, 'a> View<'v, 'a> {
             (Role::Virtual(which), _) => self.computed(which),
             (_, "SQL-User-Name") => {
                 let name = self.profile.as_deref().map(str::as_bytes).or(self.user);
-                name.map(|name| text(names::lookup_names(name).1.as_bytes()))
+                name.map(|name| text(names::quoted(name).as_bytes()))
             }
             (_, "Stripped-User-Name") => {
                 return self.stripped.iter().map(|rest| (None, text(rest))).collect();

@@ -314,7 +314,9 @@ fn fall_through(text: &mut String, table: &str, random: &mut Random) -> std::fmt
 fn comparison(text: &mut String, table: &str, random: &mut Random) -> std::fmt::Result {
     let (attribute, values) = random.pick(&COMPARED);
     let op = random.pick(&COMPARISONS);
-    let values = if random.chance(8) { &REFERENCES[..] } else { values };
+    // The last one, compared, is where FreeRADIUS crashes.
+    let references = &REFERENCES[..REFERENCES.len() - 1];
+    let values = if random.chance(8) { references } else { values };
     writeln!(text, "  {table} {attribute} {op} {}", random.pick(values))
 }
 
