@@ -228,6 +228,37 @@ fn a_secret_of_any_kind_is_shown_on_request_only() {
     assert!(!explained.contains("5ec3e7"), "{explained}");
 }
 
+/// Digest-HA1 is as good as a password; of a digest login what computes from it is a secret too.
+#[test]
+fn a_digest_login_is_explained_without_its_secrets() {
+    let radiusd = Radiusd::new();
+    let ha1 = "b1726872c344b6dc8365b774f8fd6412";
+    radiusd.does(&["user", "add", "alice", "--check", &format!("Digest-HA1 := {ha1}")]);
+    let parts = "Digest-Attributes=0x\
+                 010d6578616d706c652e636f6d020a33626164613161300308494e564954\
+                 4504097369703a3140780a07616c696365";
+    let right = "5c8005c71e36212b9a425d1437a4ac3e";
+    let wrong = "00000000000000000000000000000000";
+    let response = |digits: &str| format!("Digest-Response={digits}");
+    let explain = ["explain", "--user", "alice", parts];
+    let explained = radiusd.does(&[&explain[..], &[&response(right)]].concat());
+    for words in ["is a digest login", "Auth-Type digest decides", "fits the stored Digest-HA1"] {
+        assert!(explained.contains(words), "{words}: {explained}");
+    }
+    let refused = radiusd.run(&[&explain[..], &[&response(wrong)]].concat());
+    assert!(refused.code == 1 && refused.out.contains("password is wrong"), "{}", refused.out);
+    let lacking = ["explain", "--user", "alice", "Digest-Attributes=0x02036a", &response(wrong)];
+    let lacking = radiusd.run(&lacking);
+    assert!(lacking.out.contains("the digest login has no user name"), "{}", lacking.out);
+    let shown = radiusd.does(&["user", "show", "alice"]);
+    assert!(shown.contains("Digest-HA1"), "{shown}");
+    for text in [&explained, &refused.out, &lacking.out, &shown] {
+        assert!(!text.contains(ha1) && !text.contains(right) && !text.contains(wrong), "{text}");
+    }
+    let short = ["user", "add", "eve", "--check", "Digest-HA1 := abc"];
+    radiusd.refuses(&short, 64, "wrong length");
+}
+
 /// What the engine cannot read, or what would do nothing, is refused by the engine's own reading.
 #[test]
 fn a_row_that_refuses_its_user_is_not_written() {

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use dictionaries::{Attribute, Dictionary, Kind, Pair, Place, Value};
 use jiff::tz::TimeZone;
 use proto::chap::Chap;
+use proto::digest::{Digest, Known, Part, Unusable};
 use proto::mschap::MsChap;
 use proto::{Code, Packet, Refused, Reply, Request, Secret, Stored, verify_reply};
 
@@ -54,12 +55,23 @@ pub fn packet(octets: &[u8]) -> u64 {
         }
         Err(_) => false,
     });
+    let digest = Digest::find(&packet).map(|login| {
+        assert!(Part::ALL.into_iter().any(|part| login.all(part).next().is_some()));
+        let ha1 = login.check(Known::Ha1(&[b'a'; 32]));
+        (login.check(Known::Clear(b"hello")), ha1.is_ok())
+    });
+    let digest = match digest {
+        None => 0,
+        Some((Ok(fits), _)) => 1 + u64::from(fits),
+        Some((Err(Unusable::Lacks(part)), _)) => 10 + part as u64,
+        Some((Err(_), ha1)) => 3 + u64::from(ha1),
+    };
     let flags = [verified.is_ok(), verified == Ok(true), chap.is_some(), mschap.is_some()];
     let code = u64::from(u8::from(packet.code()));
     numbers.sort_unstable();
     numbers.dedup();
     numbers.truncate(4);
-    way(&[&[2, code], &flags.map(u64::from)[..], &numbers].concat())
+    way(&[&[2, code, digest], &flags.map(u64::from)[..], &numbers].concat())
 }
 
 /// Attributes: to pairs and back, and to the same pairs again.

@@ -2,7 +2,7 @@
 //!
 //! A datagram becomes a [`Packet`] or a [`Malformed`]; a [`Secret`] says whether it is authentic
 //! and reveals what it hides; [`attribute`] names the numbers and turns octets into pairs and
-//! back; [`Stored`], [`chap`] and [`mschap`] say whether a user's answer fits what is stored;
+//! back; [`Stored`], [`chap`], [`mschap`] and [`digest`] say whether a user's answer fits what is stored;
 //! a [`Reply`] is written into a buffer that its caller keeps, a [`Request`] is what we ask.
 //!
 //! Nothing here reads a clock, does I/O, draws random numbers or logs, and no input panics:
@@ -30,6 +30,7 @@ mod secret;
 pub mod attribute;
 
 pub mod chap;
+pub mod digest;
 pub mod mschap;
 mod password;
 

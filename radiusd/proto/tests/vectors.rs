@@ -6,6 +6,7 @@ use std::panic::catch_unwind;
 use std::path::Path;
 
 use dictionaries::{Dictionary, Pair};
+use proto::digest::{Digest, Known, Part, Parts};
 use proto::mschap::{self, V1, V2};
 use proto::{
     Authenticator, Code, Malformed, Packet, Reply, Request, Secret, Stored, chap, verify_reply,
@@ -96,6 +97,8 @@ fn check(case: &Case<'_>) {
             assert!(chap.check(&case.octets("password")), "{}", case.place);
             assert!(!chap.check(b"something else"), "{}", case.place);
         }
+        "digest" => digest(case),
+        "digest-request" => digest_request(case),
         "mschap1" => mschap1(case),
         "mschap2" => mschap2(case),
         "mppe" => {
@@ -130,6 +133,35 @@ fn exchange(case: &Case<'_>) {
         let clear = secret.reveal_user_password(hidden, packet.authenticator()).expect("short");
         assert_eq!(clear.to_vec(), case.octets("password"), "{}", case.place);
     }
+}
+
+fn digest(case: &Case<'_>) {
+    let names =
+        ["realm", "nonce", "method", "uri", "qop", "algorithm", "body", "cnonce", "count", "user"];
+    let values = names.map(|name| case.find(name).map(|text| case.value(text)));
+    let mut parts = Parts::default();
+    for (part, value) in Part::ALL.into_iter().zip(&values) {
+        value.iter().for_each(|value| parts.set(part, value));
+    }
+    let (clear, ha1) = ["password", "ha1"].map(|key| case.find(key).map(|t| case.value(t))).into();
+    let known = match (&clear, &ha1) {
+        (Some(clear), _) => Known::Clear(clear),
+        (_, ha1) => Known::Ha1(ha1.as_ref().expect("a secret")),
+    };
+    let response = parts.response(known).expect(&case.place);
+    assert_eq!(hex::encode(response).into_bytes(), case.octets("response"), "{}", case.place);
+}
+
+fn digest_request(case: &Case<'_>) {
+    let octets = case.octets("request");
+    let packet = Packet::parse(&octets).expect("a packet");
+    let password = case.octets("password");
+    let fits = match Digest::find(&packet).map(|digest| digest.check(Known::Clear(&password))) {
+        None => "none".to_owned(),
+        Some(Ok(fits)) => if fits { "yes" } else { "no" }.into(),
+        Some(Err(why)) => format!("{why:?}"),
+    };
+    assert_eq!(fits, case.text("fits"), "{}", case.place);
 }
 
 fn mschap1(case: &Case<'_>) {

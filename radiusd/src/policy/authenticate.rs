@@ -1,10 +1,11 @@
-//! Which way to log in counts, and whether the password fits: PAP, CHAP, MS-CHAP.
+//! Which way to log in counts, and whether the password fits: PAP, CHAP, MS-CHAP, digest.
 
 use std::borrow::Cow;
 
 use dictionaries::Attribute;
 use proto::attribute::{CHAP_PASSWORD, EAP_MESSAGE, USER_PASSWORD};
 use proto::chap::Chap;
+use proto::digest::Digest;
 use proto::mschap::MsChap;
 use proto::{BadPassword, Stored};
 use smallvec::SmallVec;
@@ -32,7 +33,7 @@ pub(super) enum Known<'l> {
 }
 
 impl<'a, R: Recorder> Case<'_, 'a, R> {
-    /// CHAP and MS-CHAP are chosen by what was sent, before rows are read.
+    /// CHAP, MS-CHAP and digest are chosen by what was sent, before rows are read.
     pub(super) fn find_login(&mut self) -> Result<(), Halt> {
         let packet = self.request.packet;
         let eap = packet.find(EAP_MESSAGE).is_some();
@@ -40,6 +41,8 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
             self.choose(Method::Chap);
         } else if MsChap::find(packet).is_some() {
             self.choose(Method::MsChap);
+        } else if Digest::find(packet).is_some() {
+            self.choose(Method::Digest);
         }
         if eap { Err(Halt::Refuse(Reason::EapNotSupported)) } else { Ok(()) }
     }
@@ -70,6 +73,15 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
         self.request.packet.find_all(USER_PASSWORD).find(|octets| !octets.is_empty())
     }
 
+    /// Or something that only its user could compute.
+    fn sends_password(&self) -> bool {
+        let packet = self.request.packet;
+        self.sent_password().is_some()
+            || packet.find(CHAP_PASSWORD).is_some_and(|octets| !octets.is_empty())
+            || MsChap::find(packet).is_some()
+            || Digest::find(packet).is_some()
+    }
+
     pub(super) fn authenticate(&mut self) -> Result<(), Halt> {
         let types = self.control.iter().filter(|held| held.role == Role::AuthType);
         let mut last: Option<&Held<'a>> = None;
@@ -90,16 +102,17 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
             (_, Some(Method::Pap)) => self.pap(),
             (_, Some(Method::Chap)) => self.chap(),
             (_, Some(Method::MsChap)) => self.ms_chap(),
+            (_, Some(Method::Digest)) => self.digest(),
             (_, None) => Err(Halt::Refuse(Reason::AuthTypeUnfit)),
         }
     }
 
-    fn no_way_in(&mut self) -> Halt {
+    pub(super) fn no_way_in(&mut self) -> Halt {
         let (reason, why) = if !self.seen.known {
             (Reason::UnknownUser, "the user has no rows")
         } else if self.seen.unfit {
             (Reason::ChecksFailed, "the user's check rows don't fit")
-        } else if self.sent_password().is_none() {
+        } else if !self.sends_password() {
             (Reason::NoPasswordSent, "the request has no password")
         } else {
             (Reason::NoPasswordKnown, "no row that counts holds a password to compare with")

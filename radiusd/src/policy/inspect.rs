@@ -2,7 +2,7 @@
 
 use dictionaries::Dictionary;
 use jiff::tz::TimeZone;
-use proto::BadPassword;
+use proto::{BadPassword, digest};
 
 use super::counters::{Period, Told};
 use super::op::Op;
@@ -61,6 +61,7 @@ fn of_check(item: &Item, remarks: &mut Vec<Remark>) {
         }
         Role::Password
         | Role::PasswordWithHeader
+        | Role::DigestHa1
         | Role::SimultaneousUse
         | Role::Limit(_)
         | Role::LoginTime
@@ -78,6 +79,10 @@ fn of_check(item: &Item, remarks: &mut Vec<Remark>) {
             }
         }
         Role::Virtual(Virtual::Used(_)) if !sets => remarks.push(Remark::Limit),
+        Role::DigestHa1 if item.more.is_none() => {
+            let text = item.pair.value.as_octets().unwrap_or_default();
+            remarks.extend(digest::read_ha1(text).err().map(Remark::Password));
+        }
         _ => {}
     }
     match item.more.as_deref() {

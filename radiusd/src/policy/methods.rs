@@ -7,10 +7,11 @@ pub(super) enum Method {
     Pap,
     Chap,
     MsChap,
+    Digest,
 }
 
 impl Method {
-    const ALL: [Method; 3] = [Method::Pap, Method::Chap, Method::MsChap];
+    const ALL: [Method; 4] = [Method::Pap, Method::Chap, Method::MsChap, Method::Digest];
 
     /// As Auth-Type names it.
     pub(super) fn name(self) -> &'static str {
@@ -18,6 +19,7 @@ impl Method {
             Method::Pap => "PAP",
             Method::Chap => "CHAP",
             Method::MsChap => "MS-CHAP",
+            Method::Digest => "digest",
         }
     }
 

@@ -4,8 +4,8 @@
 //! what is worth a second look in one); a [`Request`]
 //! is then decided by [`decide`], whose steps are FreeRADIUS's modules in their order: `gate`
 //! refuses names, `authorize` reads the user's rows and groups (`check` compares, `list` merges),
-//! `limits` holds ends and quotas against the clock, `authenticate` and `ms_chap` look at the
-//! password, `sessions` counts. What it lacks it asks for ([`Need`]), to be called again with the
+//! `limits` holds ends and quotas against the clock, `authenticate`, `ms_chap` and `digest` look at
+//! the password, `sessions` counts. What it lacks it asks for ([`Need`]), to be called again with the
 //! [`Answers`]. With a [`Recorder`] the same call explains itself.
 
 mod decision;
@@ -36,6 +36,7 @@ mod limits;
 mod login_time;
 
 mod authenticate;
+mod digest;
 mod ms_chap;
 mod sessions;
 

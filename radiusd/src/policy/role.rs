@@ -18,6 +18,8 @@ pub(super) enum Role {
     /// Any other form in which a password is stored.
     Password,
     PasswordWithHeader,
+    /// A password that digest logins alone can be held against.
+    DigestHa1,
     UserPassword,
     FallThrough,
     UserProfile,
@@ -87,6 +89,7 @@ impl Role {
             "Session-Type" => Role::SessionType,
             "Crypt-Password" => Role::CryptPassword,
             "Password-With-Header" => Role::PasswordWithHeader,
+            "Digest-HA1" => Role::DigestHa1,
             "Fall-Through" => Role::FallThrough,
             "User-Profile" => Role::UserProfile,
             "Expiration" => Role::Expiration,
@@ -125,8 +128,8 @@ impl Role {
 
     /// Holds a secret that an explanation names but never shows.
     pub(super) fn is_password(self) -> bool {
-        use Role::{CryptPassword, Password, PasswordWithHeader, UserPassword};
-        matches!(self, CryptPassword | Password | PasswordWithHeader | UserPassword)
+        use Role::{CryptPassword, DigestHa1, Password, PasswordWithHeader, UserPassword};
+        matches!(self, CryptPassword | DigestHa1 | Password | PasswordWithHeader | UserPassword)
     }
 }
 
@@ -149,6 +152,7 @@ mod tests {
             "Strip-User-Name",
             "Crypt-Password",
             "Password-With-Header",
+            "Digest-HA1",
             "Fall-Through",
             "User-Profile",
             "Expiration",
@@ -204,7 +208,8 @@ mod tests {
         for attribute in dictionary.attributes() {
             let role = Role::of(attribute);
             let compared = Stored::from_pair(&attribute.name, b"").is_some();
-            let counts = role.is_password() && role != Role::UserPassword;
+            let others = [Role::UserPassword, Role::DigestHa1];
+            let counts = role.is_password() && !others.contains(&role);
             assert_eq!(counts, compared, "{}", attribute.name);
             if role.is_password() {
                 assert!(is_secret(attribute, &dictionary), "{} is shown", attribute.name);
@@ -218,6 +223,7 @@ mod tests {
             "PBKDF2-SHA256-LEGACY",
             "SSHA3-512-Password",
             "User-Password",
+            "Digest-HA1",
         ] {
             assert!(passwords.contains(&name), "{name} is no password");
         }

@@ -224,6 +224,7 @@ fn names_a_secret(rest: &[u8]) -> bool {
     match rest.first() {
         Some(b'P') => rest.starts_with(b"Password"),
         Some(b'C') => rest.starts_with(b"CHAP"),
+        Some(b'D') => rest.starts_with(b"Digest-Response") || rest.starts_with(b"Digest-HA1"),
         Some(b'E') => rest.starts_with(b"EAP-Message"),
         Some(b'M') => rest.starts_with(b"MPPE"),
         Some(b'S') => rest.starts_with(b"Secret"),

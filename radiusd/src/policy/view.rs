@@ -8,6 +8,7 @@ use proto::attribute::{
     CHAP_CHALLENGE, CHAP_PASSWORD, EVENT_TIMESTAMP, FRAMED_PROTOCOL, Instances, NAS_IP_ADDRESS,
     NAS_IPV6_ADDRESS, SERVICE_TYPE, USER_NAME,
 };
+use proto::digest::{Digest, Part};
 
 use super::decision::Request;
 use super::names;
@@ -16,6 +17,7 @@ use super::role::{Role, Virtual};
 const FRAMED_COMPRESSION: u8 = 13;
 const FRAMED_USER: u32 = 2;
 const VAN_JACOBSON: u32 = 1;
+const BEFORE_DIGEST_REALM: u32 = 1062;
 
 /// What `mods-config/preprocess/hints` makes of the end of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +127,11 @@ impl<'v, 'a> View<'v, 'a> {
 
     fn internal(&self, attribute: &Attribute, role: Role) -> Instances {
         let text = |text: &[u8]| Value::String(text.into());
+        if let Some(part) = digest_part(attribute) {
+            let digest = Digest::find(self.request.packet);
+            let all = digest.into_iter().flat_map(|digest| digest.all(part));
+            return all.map(|value| (None, text(value))).collect();
+        }
         let value = match (role, &*attribute.name) {
             (Role::Virtual(Virtual::SqlGroup), _) => self.group.map(|group| text(group.as_bytes())),
             (Role::Virtual(which), _) => self.computed(which),
@@ -183,6 +190,12 @@ impl<'v, 'a> View<'v, 'a> {
             .unwrap_or(request.source.ip());
         request.huntgroups.find(nas)
     }
+}
+
+/// FreeRADIUS numbers what it finds in Digest-Attributes from Digest-Realm on.
+fn digest_part(attribute: &Attribute) -> Option<Part> {
+    let Place::Internal(number) = &attribute.place else { return None };
+    Part::numbered(number.checked_sub(BEFORE_DIGEST_REALM)?)
 }
 
 impl Hint {

@@ -79,6 +79,8 @@ numbers! {
     DELEGATED_IPV6_PREFIX = 123 "Delegated-IPv6-Prefix"
     OPERATOR_NAME = 126 "Operator-Name"
     FRAMED_IPV6_ADDRESS = 168 "Framed-IPv6-Address"
+    DIGEST_RESPONSE = 206 "Digest-Response"
+    DIGEST_ATTRIBUTES = 207 "Digest-Attributes"
 }
 
 /// Microsoft's Private Enterprise Number.

@@ -330,7 +330,7 @@ fn sent(text: &mut String, table: &str, random: &mut Random) -> std::fmt::Result
 
 fn request(text: &mut String, random: &mut Random) -> std::fmt::Result {
     let method = *random
-        .pick(&["pap", "pap", "pap", "pap", "pap", "chap", "chap", "mschap", "mschap2", "none"]);
+        .pick(&["pap", "pap", "pap", "pap", "digest", "chap", "chap", "mschap", "mschap2", "none"]);
     let password = if random.chance(80) { "pw" } else { "other" };
     write!(text, "  ask {method} {password}")?;
     for _ in 0..*random.pick(&[0, 1, 2, 2, 3]) {

@@ -7,6 +7,7 @@ use dictionaries::{Attribute, Dictionary, Kind, Place};
 use jiff::tz::TimeZone;
 use proto::{Code, Request, Secret, chap, mschap};
 
+use super::digest::Digest;
 use super::nas::SECRET;
 use super::random::Random;
 use super::sign;
@@ -33,6 +34,7 @@ enum Login {
     /// Only the LM response is flagged as good.
     MsChapLm(Vec<u8>),
     MsChap2(Vec<u8>),
+    Digest(Box<Digest>),
 }
 
 #[derive(Clone, Debug)]
@@ -50,8 +52,9 @@ impl Ask {
     }
 
     /// `METHOD PASSWORD ; ITEM ; ITEM…` from `user`. `METHOD` is none, pap, chap, chap-challenge,
-    /// mschap, mschap-lm, mschap2, or status for a Status-Server; an item is `Attribute = value`, `name OTHER`, `noname`,
-    /// `unsigned`, `missigned` (a wrong Message-Authenticator) or `raw HEX`.
+    /// mschap, mschap-lm, mschap2, digest, or status for a Status-Server; an item is
+    /// `Attribute = value`, `name OTHER`, `noname`, `unsigned`, `missigned` (a wrong
+    /// Message-Authenticator), `raw HEX`, or changes the digest (see `digest`).
     pub fn access(user: &str, text: &str) -> Result<Ask, String> {
         let mut ask = Ask::new(Code::AccessRequest);
         ask.name = Some(user.into());
@@ -71,6 +74,7 @@ impl Ask {
             "mschap" => Login::MsChap(password),
             "mschap-lm" => Login::MsChapLm(password),
             "mschap2" => Login::MsChap2(password),
+            "digest" => Login::Digest(Digest::new(user, password).into()),
             other => return Err(format!("no method {other:?}")),
         };
         parts.try_for_each(|item| ask.item(item))?;
@@ -104,6 +108,10 @@ impl Ask {
             self.missigned = true;
         } else if let Some(name) = item.strip_prefix("name ") {
             self.name = Some(octets(name)?);
+        } else if let (Some(change), Login::Digest(digest)) =
+            (item.strip_prefix("digest "), &mut self.login)
+        {
+            digest.change(change)?;
         } else if let Some(raw) = item.strip_prefix("raw ") {
             let raw = hex::decode(octets(raw)?).map_err(|error| format!("{item}: {error}"))?;
             self.items.push(Item::Octets(raw));
@@ -153,6 +161,7 @@ impl Ask {
         let identifier = random.octets::<1>()[0];
         match &self.login {
             Login::None => {}
+            Login::Digest(digest) => digest.write(request),
             Login::Pap(password) => assert!(request.user_password(password, secret)),
             Login::Chap(password) => {
                 let response = chap::response(identifier, password, authenticator);

@@ -12,10 +12,11 @@ use super::postgres::Cluster;
 use super::scratch::{self, Process, until};
 
 const RAW: &str = "/etc/freeradius/3.0";
-const MODULES: [&str; 16] = [
+const MODULES: [&str; 17] = [
     "always",
     "attr_filter",
     "chap",
+    "digest",
     "exec",
     "expiration",
     "expr",
