@@ -345,7 +345,16 @@ impl Run<'_> {
                 if let (Server::Ours, Some(peer)) = (server, peer) {
                     loads.push(("70 % of FreeRADIUS's peak".into(), None, peer * 0.7));
                 }
+                // What the machine allows at the same load, its cores shared with the generator.
+                let floor = loads.iter().filter(|_| server == Server::Ours).map(|(of, _, rate)| {
+                    let of = of.replace("own", "radiusd's");
+                    (of, None, *rate)
+                });
+                let floor: Vec<_> = floor.collect();
                 self.latency(case, template, server, loads)?;
+                if !floor.is_empty() {
+                    self.latency(case, template, Server::Null, floor)?;
+                }
             }
         }
         Ok(())

@@ -3,11 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Mutex;
+
 use super::queue::Queue;
 use super::spill::Spill;
 use super::writer::Writer;
 use super::{Outcome, Record};
 use crate::accounting::Event;
+
+/// A transaction costs as much as ten records: fewer than so many wait for the one that is under
+/// way, and grow meanwhile.
+const FEW: usize = 48;
 
 pub struct Lane {
     pub writer: Arc<Writer>,
@@ -15,6 +21,8 @@ pub struct Lane {
     pub spill: Arc<Spill>,
     pub batch_max: usize,
     pub spill_after: Duration,
+    /// Of those lanes that have few.
+    pub turn: Arc<Mutex<()>>,
 }
 
 impl Lane {
@@ -28,7 +36,12 @@ impl Lane {
     }
 
     async fn serve(self: Arc<Self>) {
-        while let Some(flight) = self.queue.take(self.batch_max).await {
+        while self.queue.wait().await {
+            let mut turn = match self.queue.len() < FEW {
+                true => Some(self.turn.lock().await),
+                false => None,
+            };
+            let Some(flight) = self.queue.take(self.batch_max) else { continue };
             let events: Vec<&Event> = flight.items.iter().map(|record| &record.event).collect();
             let deadline = tokio::time::Instant::from_std(flight.since + self.spill_after);
             let mut writing = std::pin::pin!(self.writer.write(&events));
@@ -38,6 +51,7 @@ impl Lane {
                     // What flies is acknowledged from the journal. It may be written all the same;
                     // to be written twice changes nothing.
                     self.spill.turn("the store is slower than accounting.spill_after");
+                    turn = None;
                     writing.await
                 }
             };
@@ -52,6 +66,7 @@ impl Lane {
                 self.spill.turn(&error);
             }
             self.queue.land();
+            drop(turn);
             let records: Vec<Record> = stored.into_iter().map(|(one, _)| one.clone()).collect();
             self.spill.answers.tell(&records, &vec![Outcome::Stored; records.len()]);
         }

@@ -196,6 +196,7 @@ impl Journal {
         let spill = Arc::new(spill);
         let writer = Arc::new(Writer::new(store.clone(), state, counters.clone(), online));
         let mut tasks = Vec::new();
+        let turn = Arc::<tokio::sync::Mutex<()>>::default();
         for queue in lanes {
             let lane = Lane {
                 writer: writer.clone(),
@@ -203,6 +204,7 @@ impl Journal {
                 spill: spill.clone(),
                 batch_max: config.batch_max,
                 spill_after: config.spill_after,
+                turn: turn.clone(),
             };
             tasks.push(runtime.spawn(lane.run()));
         }

@@ -56,25 +56,30 @@ impl<T: Clone> Queue<T> {
         Ok(())
     }
 
-    /// Waits until there is something and takes at most `most`, which then flies until `land`;
-    /// `None` when closed and empty.
-    pub async fn take(&self, most: usize) -> Option<Flight<T>> {
+    /// Waits until there is something to take; false when closed and empty.
+    pub async fn wait(&self) -> bool {
         loop {
             {
-                let inner = &mut *self.inner.lock();
-                let taken = if inner.held { Vec::new() } else { inner.waiting.take(most) };
-                if let Some(since) = taken.iter().map(|(since, _)| *since).min() {
-                    let items = taken.into_iter().map(|(_, item)| item).collect();
-                    let flight = Flight { items, since };
-                    inner.flying = Some(flight.clone());
-                    return Some(flight);
-                }
-                if inner.closed && inner.waiting.is_empty() {
-                    return None;
+                let inner = self.inner.lock();
+                match inner.waiting.is_empty() {
+                    false if !inner.held => return true,
+                    true if inner.closed => return false,
+                    _ => {}
                 }
             }
             self.arrived.notified().await;
         }
+    }
+
+    /// Takes at most `most`, which then flies until `land`; `None` when there is nothing.
+    pub fn take(&self, most: usize) -> Option<Flight<T>> {
+        let inner = &mut *self.inner.lock();
+        let taken = if inner.held { Vec::new() } else { inner.waiting.take(most) };
+        let since = taken.iter().map(|(since, _)| *since).min()?;
+        let items = taken.into_iter().map(|(_, item)| item).collect();
+        let flight = Flight { items, since };
+        inner.flying = Some(flight.clone());
+        Some(flight)
     }
 
     /// What was taken is decided.
@@ -127,8 +132,7 @@ mod tests {
     }
 
     fn take(queue: &Queue<(u8, u32)>, most: usize) -> Vec<(u8, u32)> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let flight = runtime.block_on(queue.take(most)).unwrap();
+        let flight = queue.take(most).unwrap();
         queue.land();
         flight.items.to_vec()
     }

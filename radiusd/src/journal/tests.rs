@@ -426,8 +426,7 @@ fn who_turns_the_way_takes_along_what_waits() {
         spill.take(record).unwrap();
     };
     (0..20).for_each(take);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let flight = runtime.block_on(lanes[0].take(3)).unwrap();
+    let flight = lanes[0].take(3).unwrap();
     assert_eq!(flight.items.len(), 3);
     spill.turn("a test");
     (20..30).for_each(take);
