@@ -184,8 +184,11 @@ impl Journal {
         let answers =
             Answers { completions, counters: counters.clone(), online: online.clone(), waiting };
         let answers = Arc::new(answers);
-        // SQLite has one writer anyway.
-        let writers = if store.engine_name() == "sqlite" { 1 } else { 2 };
+        // SQLite has one writer anyway. It writes whole pages: the more rows share them the better.
+        let (writers, batch_max) = match store.engine_name() {
+            "sqlite" => (1, config.batch_max.saturating_mul(4)),
+            _ => (2, config.batch_max),
+        };
         let mut lanes: Vec<_> = Vec::new();
         lanes.resize_with(writers, || Arc::new(Queue::new(config.queue_max.div_ceil(writers))));
         lanes.push(Arc::new(Queue::new(config.queue_max)));
@@ -202,7 +205,7 @@ impl Journal {
                 writer: writer.clone(),
                 queue,
                 spill: spill.clone(),
-                batch_max: config.batch_max,
+                batch_max,
                 spill_after: config.spill_after,
                 turn: turn.clone(),
             };

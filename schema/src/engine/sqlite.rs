@@ -62,6 +62,8 @@ impl Database {
     fn start(path: &Path, threads: usize) -> Result<Database, Error> {
         create_private(path)?;
         let write = connect(path)?;
+        // Of radacct's indexes a busy hour touches most pages again and again.
+        write.pragma_update(None, "cache_size", -16_384)?;
         keep_log_ahead(&write)?;
         let (writer, work) = unbounded();
         spawn("store-writer", write, work)?;
@@ -301,7 +303,6 @@ fn connect(path: &Path) -> Result<Connection, Error> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.pragma_update(None, "cache_size", -8_192)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }
@@ -325,6 +326,8 @@ fn keep_log_ahead(connection: &Connection) -> Result<(), Error> {
             "SQLite can't keep a write-ahead log where the store lies (its mode is {mode})"
         )));
     }
+    // A page that is written many times between two checkpoints is copied once.
+    connection.pragma_update(None, "wal_autocheckpoint", 8_192)?;
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     Ok(())
 }
