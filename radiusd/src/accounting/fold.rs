@@ -217,7 +217,10 @@ impl Sessions {
         if let Some(index) = before {
             let older = &self.older[index];
             let over = older.ended_at(reboots).is_some_and(|ended| ended <= start);
-            if older.starts_near(start) || (event.kind != Kind::Start && !over) {
+            // This NAS does reuse its ids: what is dated after the last word of an earlier
+            // session is another one's, whose Start is late.
+            let apart = dated && start > older.state.head().time();
+            if older.starts_near(start) || (event.kind != Kind::Start && !over && !apart) {
                 return Place::Older(index);
             }
         }

@@ -516,3 +516,21 @@ fn a_start_from_before_a_reboot_is_a_session_of_its_own() {
         assert_eq!(begun, [START, START + 1_000], "{order:?}");
     }
 }
+
+/// Another node's journal holds back what would tell: a Start, and the Stop of the session before.
+#[test]
+fn an_interim_between_two_sessions_of_its_id_is_a_third_ones() {
+    let mut table = Table::default();
+    let at = |after: i64, kind, lasted| event(kind, START + after, Some(lasted));
+    table.write(&[at(0, Kind::Start, 0), at(100, Kind::Interim, 100)]);
+    table.write(&[at(9_000, Kind::Interim, 50)]);
+    table.write(&[at(5_300, Kind::Interim, 300)]);
+    table.write(&[at(5_000, Kind::Start, 0), at(200, Kind::Stop, 200), at(5_400, Kind::Stop, 400)]);
+    let seen = table.seen();
+    let row = |row: &Session| (row.acctstarttime, row.acctinputoctets, row.acctsessiontime);
+    let seen: Vec<_> = seen.iter().map(|(session, _)| row(session)).collect();
+    let sessions = [(0, 200), (5_000, 400), (8_950, 50)];
+    let right =
+        sessions.map(|(start, lasted)| (Some(START + start), Some(lasted * 10), Some(lasted)));
+    assert_eq!(seen, right);
+}
