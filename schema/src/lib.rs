@@ -34,7 +34,8 @@ pub use error::Error;
 pub use nas::{NamedNas, NasRow, Tri};
 pub use policy::{GroupRows, Huntgroup, Row, UserRows};
 pub use sessions::{
-    Ask, Incarnation, Known, Reboot, Reuse, Session, Step, ToClose, Writes, Written,
+    Ask, Incarnation, Known, Reboot, Reuse, SESSION_ID_REUSED, Session, Step, ToClose, Writes,
+    Written,
 };
 pub use store::{Options, Report, Status, Store};
 pub use usage::{Amount, By, Compared, Difference, Filled, Total, Usage, UsageFilter, usage_of};

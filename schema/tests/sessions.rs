@@ -254,6 +254,10 @@ async fn writers_at_the_same_sessions() {
     }
 }
 
+fn cut_off(session: Session) -> Session {
+    Session { acctterminatecause: Some(schema::SESSION_ID_REUSED.into()), ..session }
+}
+
 #[tokio::test]
 async fn sessions_of_a_nas_that_went_down() {
     for place in Place::both().await {
@@ -272,19 +276,33 @@ async fn sessions_of_a_nas_that_went_down() {
             at("stopped", 100, 150, Some(150)),
             at("next", 100, 900, Some(900)),
             Session { nasipaddress: "10.0.0.2".into(), ..at("other", 100, 200, None) },
+            cut_off(at("before", 100, 150, Some(150))),
+            cut_off(at("between", 200, 250, Some(250))),
+            at("current", 500, 600, None),
+            cut_off(at("over", 120, 140, Some(140))),
+            at("taken", 150, 160, Some(160)),
         ];
         insert(store, rows).await.unwrap();
+        let reuse = |id: &str, plain: &str, start| Reuse {
+            acctuniqueid: id.into(),
+            plain_id: plain.into(),
+            start,
+        };
+        let reuses =
+            [("before", "current", 100), ("between", "current", 200), ("over", "taken", 120)];
+        let reuses: Vec<_> = reuses.map(|(id, plain, start)| reuse(id, plain, start)).into();
+        let written = |_| Step::Write(Writes { reuses: reuses.clone(), ..Writes::default() });
+        store.write_sessions(&Ask::default(), written).await.unwrap();
         let ids = async |next, after, limit| {
             let found = store.sessions_to_close("10.0.0.1", 300, next, after, limit).await.unwrap();
             found.into_iter().map(|session| session.acctuniqueid).collect::<Vec<_>>()
         };
-        assert_eq!(ids(None, 0, 10).await, ["open"]);
-        let mut both = ids(Some(900), 0, 10).await;
-        both.sort();
-        assert_eq!(both, ["next", "open"]);
+        // "before" was cut off by "between", which began before the reboot; "over" likewise.
+        assert_eq!(ids(None, 0, 10).await, ["between", "open"]);
+        assert_eq!(ids(Some(900), 0, 10).await, ["between", "next", "open"]);
         let first = store.sessions_to_close("10.0.0.1", 300, Some(900), 0, 1).await.unwrap();
         let rest = ids(Some(900), first[0].radacctid, 10).await;
-        assert_eq!((first.len(), rest.len()), (1, 1));
+        assert_eq!((first.len(), rest.len()), (1, 2));
     }
 }
 

@@ -5,15 +5,13 @@
 //! `acctupdatetime - acctinterval` always is that event), counters and session time never fall,
 //! an address that a later packet lacks stays.
 
-use schema::{Reboot, Session};
+use schema::{Reboot, SESSION_ID_REUSED as REUSED, Session};
 use serde::{Deserialize, Serialize};
 
 use super::event::{Kind, Texts};
 use super::newest::{Newest, Position};
 use super::state::{Closing, Ending, Opening, Progress, State, Times};
 
-/// The cause of a session that was cut off by the next one under its Acct-Session-Id.
-pub const REUSED: &str = "Session-Id-Reused";
 pub const REBOOTED: &str = "NAS-Reboot";
 
 /// What of a state its row doesn't show, kept beside the row.

@@ -143,11 +143,22 @@ impl Table {
             row.acctstarttime <= Some(at)
                 && match row.acctstoptime {
                     None => row.acctupdatetime <= Some(at),
-                    stop => stop == next,
+                    stop => stop == next || (stop <= Some(at) && self.was_cut_off_after(row, at)),
                 }
         });
         let ids: Vec<String> = found.map(|row| row.acctuniqueid.clone()).collect();
         self.fold(&Ask { ids, nases: vec![NAS.into()], since: at }, &[]);
+    }
+
+    fn was_cut_off_after(&self, row: &Session, at: i64) -> bool {
+        let of_row = self.reuses.iter().find(|reuse| reuse.acctuniqueid == row.acctuniqueid);
+        let Some(reuse) = of_row else { return false };
+        let current = self.rows.values().find(|row| row.acctuniqueid == reuse.plain_id);
+        let current = current.and_then(|row| row.acctstarttime);
+        let of_id = self.reuses.iter().filter(|other| other.plain_id == reuse.plain_id);
+        let starts = of_id.map(|other| other.start).chain(current);
+        let next = starts.filter(|start| *start > reuse.start).min();
+        row.acctterminatecause.as_deref() == Some(schema::SESSION_ID_REUSED) && next >= Some(at)
     }
 
     /// Without what depends on who came first: row ids.
@@ -393,8 +404,8 @@ struct Order {
 }
 
 /// Two orders of the events of up to three sessions that a NAS gave one id. What tells a session
-/// from the one before it comes before the next one's: its Start and an Interim, in either order,
-/// and a reboot of the NAS. (A lone Start may be a repetition, an Interim that counts on may go on,
+/// from the one before it comes before the next one's: its Start and an Interim, in either order.
+/// (A lone Start may be a repetition, an Interim that counts on may go on,
 /// for all that can be known.) All else comes at any time after, and more than once.
 fn sessions_of_one_id() -> impl Strategy<Value = [Order; 2]> {
     let rest = prop::collection::vec((61..2_000i64, 0..20i64, 0..3i64), 0..4);
@@ -414,7 +425,7 @@ fn sessions_of_one_id() -> impl Strategy<Value = [Order; 2]> {
                 known.reverse();
             }
             known_by.extend(known.map(Input::Event));
-            known_by.extend(reboot.map(|(at, off)| {
+            rest.extend(reboot.map(|(at, off)| {
                 Input::Reboot(Reboot { nasipaddress: NAS.into(), at: start + at, off, cause: None })
             }));
             for (lasted, off, octets) in later {

@@ -13,6 +13,7 @@ CREATE TABLE mgmt.mgmt_session_reuse (
     start        bigint NOT NULL
 );
 CREATE INDEX mgmt_session_reuse_plain ON mgmt.mgmt_session_reuse (plain_id, start);
+CREATE INDEX mgmt_session_reuse_start ON mgmt.mgmt_session_reuse (start);
 
 -- Accounting-On and Accounting-Off: sessions of the NAS ended by then.
 CREATE TABLE mgmt.mgmt_nas_reboots (

@@ -13,6 +13,7 @@ CREATE TABLE mgmt_session_reuse (
     start        INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX mgmt_session_reuse_plain ON mgmt_session_reuse (plain_id, start);
+CREATE INDEX mgmt_session_reuse_start ON mgmt_session_reuse (start);
 
 -- Accounting-On and Accounting-Off: sessions of the NAS ended by then.
 CREATE TABLE mgmt_nas_reboots (

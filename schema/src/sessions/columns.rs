@@ -3,9 +3,9 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use super::Session;
 use super::archive::Archive;
 use super::at_once::AtOnce;
+use super::{SESSION_ID_REUSED, Session};
 use crate::engine::postgres::Arguments;
 use crate::engine::{Row, Sql};
 use crate::layout::{Kind, Layout};
@@ -112,6 +112,8 @@ pub(crate) struct Texts {
     updates: [Sql; 3],
     pub(super) to_close: Sql,
     pub(super) closed_at: Sql,
+    /// Needs tables of ours.
+    pub(super) closed_by_reuse: Option<Sql>,
 }
 
 impl Texts {
@@ -157,7 +159,7 @@ impl Texts {
             ),
         };
         let changes = [Change::Progress, Change::Ending, Change::Whole];
-        let (to_close, closed_at) = closing(layout);
+        let [to_close, closed_at, closed_by_reuse] = closing(layout);
         let to_count = format!(
             "SELECT {select} FROM radacct a WHERE a.radacctid > $1 AND a.radacctid <= $2 \
              ORDER BY a.radacctid LIMIT $3"
@@ -176,6 +178,7 @@ impl Texts {
             updates: changes.map(|change| Sql::built(update(&places, change, postgres))),
             to_close: Sql::built(to_close),
             closed_at: Sql::built(closed_at),
+            closed_by_reuse: ours.then(|| Sql::built(closed_by_reuse)),
             at_once: AtOnce::of(layout, &select, &places),
             places,
         }
@@ -196,8 +199,9 @@ impl Texts {
             ("SESSIONS_TO_COUNT", &self.to_count),
         ];
         let at_once = at_once.iter().flat_map(AtOnce::built);
+        let by_reuse = self.closed_by_reuse.iter().map(|sql| ("SESSIONS_CLOSED_BY_REUSE", sql));
         let archive = self.usage.then(|| self.archive.built()).into_iter().flatten();
-        let all = all.into_iter().chain(archive);
+        let all = all.into_iter().chain(archive).chain(by_reuse);
         all.chain(older.iter().map(|sql| ("SESSION_OLDER", sql))).chain(at_once)
     }
 
@@ -352,8 +356,9 @@ fn update(places: &[Place], change: Change, postgres: bool) -> String {
     )
 }
 
-/// Sessions that a reboot may have ended: those open, and those that the next one ended.
-fn closing(layout: &Layout) -> (String, String) {
+/// Sessions that a reboot may have ended: those open, those that the next one ended, and those of
+/// its last day that ended because their id was used again, after it.
+fn closing(layout: &Layout) -> [String; 3] {
     let nas = match layout.column("radacct", "nasipaddress").map(|column| column.kind) {
         Some(Kind::Address) => "CAST($1 AS inet)",
         _ => "$1",
@@ -362,20 +367,32 @@ fn closing(layout: &Layout) -> (String, String) {
         true => format!("to_timestamp(CAST({value} AS float8))"),
         false => value.to_owned(),
     };
+    let at = time("$2");
     // Sorting by an expression keeps the planner from walking the primary key.
-    let of = |which: String| {
+    let of = |from: &str, which: String| {
         format!(
-            "SELECT radacctid, acctuniqueid FROM radacct WHERE nasipaddress = {nas} \
-             AND acctstarttime <= {} AND {which} AND radacctid > $3 \
-             ORDER BY radacctid + 0 LIMIT $4",
-            time("$2")
+            "SELECT a.radacctid, a.acctuniqueid FROM {from} WHERE a.nasipaddress = {nas} \
+             AND a.acctstarttime <= {at} AND {which} AND a.radacctid > $3 \
+             ORDER BY a.radacctid + 0 LIMIT $4"
         )
     };
     let open = format!(
-        "acctstoptime IS NULL AND (acctupdatetime IS NULL OR acctupdatetime <= {})",
-        time("$2")
+        "a.acctstoptime IS NULL AND (a.acctupdatetime IS NULL OR a.acctupdatetime <= {at})"
     );
-    (of(open), of(format!("acctstoptime = {}", time("$5"))))
+    let reused = format!(
+        "r.start BETWEEN $2 - 86400 AND $2 AND a.acctterminatecause = '{SESSION_ID_REUSED}' \
+         AND a.acctstoptime <= {at} AND (EXISTS (SELECT 1 FROM mgmt_session_reuse n \
+         WHERE n.plain_id = r.plain_id AND n.start > r.start AND n.start >= $2) \
+         OR EXISTS (SELECT 1 FROM radacct n \
+         WHERE n.acctuniqueid = r.plain_id AND n.acctstarttime >= {at})) \
+         AND NOT EXISTS (SELECT 1 FROM mgmt_session_reuse n \
+         WHERE n.plain_id = r.plain_id AND n.start > r.start AND n.start < $2)"
+    );
+    [
+        of("radacct a", open),
+        of("radacct a", format!("a.acctstoptime = {}", time("$5"))),
+        of("mgmt_session_reuse r JOIN radacct a ON a.acctuniqueid = r.acctuniqueid", reused),
+    ]
 }
 
 impl Session {

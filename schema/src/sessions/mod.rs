@@ -10,6 +10,9 @@ use crate::{Error, Store};
 
 pub(crate) use columns::Texts;
 
+/// Acct-Terminate-Cause of ours: the NAS began another session under the same Acct-Session-Id.
+pub const SESSION_ID_REUSED: &str = "Session-Id-Reused";
+
 /// A row of radacct. Times are seconds since 1970. Addresses are text as PostgreSQL prints an
 /// inet; what a NOT NULL column holds as '' is `None` here. `class`, which FreeRADIUS leaves
 /// empty, is never touched.
@@ -182,8 +185,9 @@ impl Store {
         tx.commit().await
     }
 
-    /// Sessions of `nas` that began by `at` and either are open and last heard of by `at`, or
-    /// were closed at `next`, the reboot after it. In order of radacctid, those above `after`.
+    /// Sessions of `nas` that began by `at` and are open and last heard of by `at`; or were closed
+    /// at `next`, the reboot after it; or, in the last day, because a session that began at `at`
+    /// or later took over their id. In order of radacctid, those above `after`.
     pub async fn sessions_to_close(
         &self,
         nas: &str,
@@ -195,13 +199,16 @@ impl Store {
         let known = self.known()?;
         let texts = &known.sessions;
         let open = values![nas, at, after, limit];
-        let mut found = self.fetch_to_close(&texts.to_close, open).await?;
+        let mut found = self.fetch_to_close(&texts.to_close, open.clone()).await?;
         if let Some(next) = next {
             let values = values![nas, at, after, limit, next];
             found.extend(self.fetch_to_close(&texts.closed_at, values).await?);
-            found.sort_unstable_by_key(|session| session.radacctid);
-            found.truncate(limit);
         }
+        if let Some(by_reuse) = &texts.closed_by_reuse {
+            found.extend(self.fetch_to_close(by_reuse, open).await?);
+        }
+        found.sort_unstable_by_key(|session| session.radacctid);
+        found.truncate(limit);
         Ok(found)
     }
 
