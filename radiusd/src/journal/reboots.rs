@@ -7,7 +7,7 @@ use schema::{Ask, Error, Reboot, Step, Writes};
 use tracing::warn;
 
 use super::Outcome;
-use super::writer::Writer;
+use super::writer::{REBOOTS_BEFORE_SECONDS, Writer};
 use crate::accounting::Event;
 
 /// Sessions looked at in one transaction.
@@ -72,7 +72,10 @@ async fn close(writer: &Writer, reboot: &Reboot) -> Result<(), Error> {
         let mut ids: Vec<String> = found.into_iter().map(|found| found.acctuniqueid).collect();
         ids.sort_unstable();
         writer.counters.sessions_closed.add(ids.len() as u64);
-        let ask = Ask { ids, nases: vec![nas.clone()], since: *at };
+        // Also those before it: whoever is the last to write a session has to know all that are
+        // known by then, whichever of them he is at.
+        let since = at.saturating_sub(REBOOTS_BEFORE_SECONDS);
+        let ask = Ask { ids, nases: vec![nas.clone()], since };
         writer.fold(&ask, &[]).await?;
     }
 }

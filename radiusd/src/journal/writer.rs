@@ -15,7 +15,7 @@ use crate::accounting::{Event, Findings, SessionEvent, fold, in_order};
 use crate::online::{Online, Rows};
 
 /// A reboot that ended a session so long before its latest event is remembered with the session.
-const REBOOTS_BEFORE_SECONDS: i64 = 86_400;
+pub const REBOOTS_BEFORE_SECONDS: i64 = 86_400;
 const TRIES_MAX: u32 = 10;
 
 pub struct Writer {

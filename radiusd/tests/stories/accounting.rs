@@ -184,6 +184,31 @@ fn simultaneous_use_follows_the_sessions() {
     });
 }
 
+/// Another node was told of an Accounting-Off, and ended before it had closed the sessions.
+#[test]
+fn the_first_of_two_reboots_ends_a_session() {
+    on_both(|mut site| {
+        let daemon = site.start();
+        let mut accounting = daemon.accounting_nas();
+        let at = |ago: i64| format!(" ; Event-Timestamp = {}", now() - ago);
+        record(&mut accounting, &packet("Start", "a", &at(900)));
+        let table = match site.engine {
+            Engine::Postgres => "mgmt.mgmt_nas_reboots",
+            Engine::Sqlite => "mgmt_nas_reboots",
+        };
+        site.sql.rows(&format!(
+            "INSERT INTO {table} (nasipaddress, at, off, cause) \
+             VALUES ('127.0.0.1', {}, true, 'Admin-Reboot')",
+            now() - 500
+        ));
+        let on =
+            format!("Acct-Status-Type = Accounting-On ; NAS-IP-Address = 127.0.0.1{}", at(300));
+        record(&mut accounting, &Ask::accounting(&on).expect("a packet"));
+        let row = site.sql.rows("SELECT acctterminatecause, acctsessiontime FROM radacct");
+        assert_eq!(row, [["Admin-Reboot", "400"]]);
+    });
+}
+
 /// Many logins of one user at one moment: the count is right once his sessions are reported.
 #[test]
 fn a_quota_is_used_up_live() {
