@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::Context;
+use crate::guard::Context;
 
 /// How the daemon is, part by part.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -64,7 +64,7 @@ pub(crate) async fn ready(extract::State(context): extract::State<Context>) -> R
         #[serde(flatten)]
         health: Health,
     }
-    let health = context.daemon.health();
+    let health = context.daemon().health();
     let status = health.state();
     let code = match status {
         State::Ok | State::Degraded => StatusCode::OK,

@@ -2,19 +2,38 @@
 //!
 //! `router` is the whole of it, as one axum router over a `Context`. What it needs of the running
 //! daemon it asks through `Daemon`, which the daemon implements: management never sees a packet.
-//! `health` answers probes, `page` is what a browser finds, `problem` is every failure that a
-//! caller can see.
+//!
+//! A request passes `web` (host, origin, rate, headers), then `guard`, which turns a cookie or a
+//! token into a `Permit` for what `permission` names; only a permit leads to the store. `api` is
+//! the table of routes with a file for each noun, `openapi` its document. `body` reads what a
+//! request brings, `page` makes lists, `problem` is every failure that a caller can see.
+//!
+//! `password` and `throttle` are against guessers, `keys` is what isn't in the store, `first` the
+//! operator of a store that has none. `health` answers probes, `front` is what a browser finds.
 
+mod api;
+mod body;
+pub mod first;
+mod front;
+mod guard;
 mod health;
+pub mod keys;
+mod openapi;
 mod page;
+pub mod password;
+pub mod permission;
 mod problem;
-
-use std::sync::Arc;
+mod throttle;
+mod web;
 
 use axum::Router;
 use axum::routing::get;
 
+pub use api::operators::mistakes;
+pub use api::tokens::new_token;
+pub use guard::{ABSOLUTE_MS, Context, IDLE_MS, Options, check_public_url};
 pub use health::{Health, Part, State};
+pub use openapi::document;
 pub use problem::Problem;
 
 /// What management asks of the daemon it runs in.
@@ -23,27 +42,18 @@ pub trait Daemon: Send + Sync + 'static {
     fn health(&self) -> Health;
 }
 
-/// What every request is answered from.
-#[derive(Clone)]
-pub struct Context {
-    daemon: Arc<dyn Daemon>,
-}
-
-impl Context {
-    pub fn new(daemon: Arc<dyn Daemon>) -> Context {
-        Context { daemon }
-    }
-}
-
-/// Everything that is served on `http.listen`.
+/// Everything that is served on `http.listen`. It wants to be told the peer's address:
+/// `into_make_service_with_connect_info::<SocketAddr>()`.
 pub fn router(context: Context) -> Router {
-    Router::new()
+    let (api, _) = api::router().split_for_parts();
+    let router = api
+        .route("/api/openapi.json", get(openapi::show))
         // people
-        .route("/", get(page::front))
+        .route("/", get(front::front))
         // probes
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .fallback(problem::no_such_page)
-        .method_not_allowed_fallback(problem::no_such_method)
-        .with_state(context)
+        .method_not_allowed_fallback(problem::no_such_method);
+    web::protect(router, &context).with_state(context)
 }

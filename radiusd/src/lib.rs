@@ -5,7 +5,8 @@
 //! its NAS in `roster` and retransmissions in `duplicates`. `access` asks `policy` to
 //! decide, and `fetch` for what a decision lacks. `accounting` reads records, `journal` makes them
 //! durable. Where requests have to wait, sources take `turns`. `usage` counts the sessions that were there before,
-//! `online` the open ones. `control` is what management may ask, `metrics` every counter.
+//! `online` the open ones. `control` is what management may ask, `metrics` every counter, `people` the
+//! management module on threads of its own.
 //!
 //! `config` says what may be set, `exit` how the process ends, `check_policy` which rows of a
 //! store are not what their author thought, `explain` a decision in words.
@@ -33,6 +34,7 @@ mod usage;
 
 mod control;
 mod metrics;
+mod people;
 
 pub mod check_policy;
 pub mod explain;

@@ -18,6 +18,7 @@ use crate::handover::Handover;
 use crate::journal::{self, Journal};
 use crate::metrics::Metrics;
 use crate::online::{self, Online};
+use crate::people;
 use crate::policy;
 use crate::reach::reach;
 use crate::roster::{LastKnown, Watch, WatchOptions, look_up};
@@ -32,19 +33,18 @@ const PURGE_BATCH: usize = 10_000;
 
 /// Opens, binds, serves and drains.
 pub fn run(config: Config) -> Result<(), Failure> {
-    let runtime = runtime("store", 2)?;
-    // The management module never takes a thread from the store.
-    let people = self::runtime("http", 1)?;
+    let runtime = runtime()?;
+    let people = people::runtime()?;
     let served = runtime.block_on(serve(config, &runtime, &people));
     // A resolver that is silent keeps nobody here.
     runtime.shutdown_timeout(Duration::from_secs(2));
     served
 }
 
-fn runtime(name: &str, threads: usize) -> Result<Runtime, Failure> {
+fn runtime() -> Result<Runtime, Failure> {
     Builder::new_multi_thread()
-        .worker_threads(threads)
-        .thread_name(name)
+        .worker_threads(2)
+        .thread_name("store")
         .enable_all()
         .build()
         .map_err(|error| Failure::io("cannot start a thread", &error))
@@ -81,8 +81,7 @@ async fn serve(config: Config, runtime: &Runtime, people: &Runtime) -> Result<()
     if let Some(listener) = http_listener {
         let address = listener.local_addr().map_err(|error| Failure::io("http.listen", &error))?;
         pages = format!(", pages on http://{address}");
-        let context = mgmt::Context::new(Arc::new(Control::new(Arc::clone(&shared))));
-        people.spawn(async move { axum::serve(listener, mgmt::router(context)).await });
+        people::serve(people, listener, &config, &store, Control::new(Arc::clone(&shared)))?;
     }
     runtime.spawn(purge(store.clone(), config.attempts.keep_days));
     tracing::info!(store = store.engine_name(), "serving RADIUS on {}{pages}", addresses.join(" "));

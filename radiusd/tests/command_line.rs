@@ -424,6 +424,43 @@ fn a_store_is_migrated_once() {
 }
 
 #[test]
+fn an_operator_and_a_token_live_and_go() {
+    let radiusd = Radiusd::new();
+    let added = radiusd.json(&["operator", "add", "root", "--role", "administrator", "--json"]);
+    assert_eq!(added["one_time_password"].as_str().unwrap().len(), 23);
+    radiusd.refuses(&["operator", "add", "ROOT", "--role", "support"], 1, "exists already");
+    radiusd.refuses(&["operator", "add", "x", "--role", "king"], 65, "administrator, manager");
+    radiusd.refuses(&["operator", "add", "a b", "--role", "support"], 65, "name: 1 to 64 letters");
+    let weak = ["operator", "add", "x", "--role", "support", "--password", "password123"];
+    radiusd.refuses(&weak, 65, "easily guessed");
+    let add = ["operator", "add", "ann", "--role", "support", "--password", "-"];
+    let done = radiusd.run_with(&add, "correct horse battery staple\n");
+    assert_eq!((done.code, done.out.as_str()), (0, "ann is added\n"), "{}", done.err);
+    let change = ["operator", "change", "ann", "--disable", "--full-name", "Ann", "--json"];
+    assert_eq!(radiusd.json(&change)["disabled"], true);
+    assert!(radiusd.does(&["operator", "list"]).contains("disabled"));
+    assert!(radiusd.does(&["operator", "show", "Ann"]).contains("last login  never"));
+    assert!(radiusd.does(&["operator", "reset", "ann"]).contains("change ann --enable"));
+    radiusd.refuses(&["operator", "remove", "root"], 1, "the last administrator has to stay");
+    radiusd.refuses(&["operator", "reset", "nobody"], 1, "there is no operator nobody");
+
+    let add = ["token", "add", "backup", "--operator", "root", "--scope", "audit:read", "--json"];
+    let token = radiusd.json(&add);
+    assert!(token["secret"].as_str().unwrap().starts_with("radiusd_"));
+    let wrong = ["token", "add", "x", "--operator", "root", "--scope", "everything"];
+    radiusd.refuses(&wrong, 65, "there is no permission everything");
+    assert!(!radiusd.does(&["token", "list", "--json"]).contains("radiusd_"));
+    radiusd.does(&["token", "remove", "backup"]);
+    radiusd.refuses(&["token", "remove", "backup"], 1, "there is no token backup");
+    radiusd.does(&["operator", "remove", "ann"]);
+
+    let verified = radiusd.json(&["verify-audit", "--json"]);
+    assert_eq!((&verified["rows"], &verified["breaks"]), (&7.into(), &serde_json::json!([])));
+    let key = std::fs::metadata(radiusd.path().join("keys/audit")).unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::mode(&key) & 0o777, 0o600);
+}
+
+#[test]
 fn the_dictionary_is_looked_up() {
     let radiusd = Radiusd::new();
     let shown = radiusd.does(&["dictionary", "show", "Service-Type"]);

@@ -22,6 +22,11 @@ pub enum Error {
     /// The rows are no longer those that the caller saw.
     #[error("{0} was changed meanwhile")]
     Changed(String),
+    /// It is the last one, and one has to stay.
+    #[error("the last {0} has to stay")]
+    Last(String),
+    #[error("{0} is in use")]
+    InUse(String),
     /// An option is wrong.
     #[error("{0}")]
     Options(String),

@@ -63,6 +63,10 @@ pub(crate) const OURS: &[&str] = &[
 /// Ours too, and not needed for anything but usage.
 const USAGE: &[&str] = &["mgmt_usage", "mgmt_usage_state", "mgmt_radacct_archive"];
 
+/// Ours, needed for management and for nothing else.
+const MANAGEMENT: &[&str] =
+    &["mgmt_operators", "mgmt_roles", "mgmt_logins", "mgmt_tokens", "mgmt_audit"];
+
 /// How a column keeps what it keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -132,8 +136,8 @@ statements! {
 
 impl Layout {
     pub(crate) async fn detect(engine: &Engine) -> Result<Layout, Error> {
-        let names: Vec<String> =
-            THEIRS.iter().chain(OURS).chain(USAGE).map(|&name| name.to_owned()).collect();
+        let names = THEIRS.iter().chain(OURS).chain(USAGE).chain(MANAGEMENT);
+        let names: Vec<String> = names.map(|&name| name.to_owned()).collect();
         let postgres = matches!(engine, Engine::Postgres(_));
         let mut layout = Layout { postgres, ..Layout::default() };
         let columns = engine.fetch(&COLUMNS, values![names], |row| {
@@ -226,6 +230,11 @@ impl Layout {
 
     pub(crate) fn lacking_usage(&self) -> Vec<&'static str> {
         USAGE.iter().copied().filter(|name| !self.may_use(name)).collect()
+    }
+
+    /// Tables of management that are missing or may not be used.
+    pub(crate) fn lacking_management(&self) -> Vec<&'static str> {
+        MANAGEMENT.iter().copied().filter(|name| !self.may_use(name)).collect()
     }
 
     fn may_use(&self, table: &str) -> bool {

@@ -7,37 +7,49 @@
 //! What decides a packet is read by `policy` (rows of users and groups), `nas` and `counters`,
 //! and `changes` tells when any program altered it. What packets leave behind is written by
 //! `sessions` (radacct), with it `usage` (sums by user and hour), and `attempts` (radpostauth and
-//! the reasons). People edit `users`,
-//! `groups` and `nas`: one function is one transaction.
+//! the reasons). People edit `users`, `groups` and `nas`: one function is one transaction.
+//!
+//! Who people are is in `operators`, what they may do in `roles`, how they are known in `logins`
+//! and `tokens`. Each change of these takes an [`Actor`] and ends in its row of `audit`.
 
 mod additions;
 mod attempts;
+mod audit;
 mod changes;
 mod counters;
 mod engine;
 mod error;
 mod groups;
 mod layout;
+mod logins;
 mod migrations;
 mod nas;
+mod operators;
 mod policy;
+mod roles;
 mod rows;
 mod sessions;
 mod store;
+mod tokens;
 mod usage;
 mod users;
 
 pub use attempts::{Attempt, Bounds, LastAccept, Purged, Trace};
+pub use audit::{Actor, AuditEntry, AuditFilter, AuditKeys, Break, Verified};
 pub use changes::Change;
 pub use counters::{Online, OpenSession, Volume};
 pub use error::Error;
+pub use logins::{Bearer, Login};
 pub use nas::{NamedNas, NasRow, Tri};
+pub use operators::{ADMINISTRATOR, Credentials, Operator};
 pub use policy::{GroupRows, Huntgroup, Row, UserRows};
+pub use roles::Role;
 pub use sessions::{
     Ask, Incarnation, Known, Reboot, Reuse, SESSION_ID_REUSED, Session, Step, ToClose, Writes,
     Written,
 };
 pub use store::{Options, Report, Status, Store};
+pub use tokens::Token;
 pub use usage::{Amount, By, Compared, Difference, Filled, Total, Usage, UsageFilter, usage_of};
 pub use users::{Membership, User};
 
@@ -54,16 +66,21 @@ fn statements<'k>(
     let fixed = [
         additions::statements(),
         attempts::statements(),
+        audit::statements(),
         counters::statements(),
         groups::statements(),
         layout::statements(),
+        logins::statements(),
         migrations::statements(),
         nas::statements(),
+        operators::statements(),
         policy::statements(),
+        roles::statements(),
         rows::statements(),
         sessions::statements(),
         sessions::more_statements(),
         store::statements(),
+        tokens::statements(),
         usage::all_statements(),
         users::statements(),
     ];
@@ -80,4 +97,17 @@ fn statements<'k>(
         .chain(known.usage.built())
         .chain(known.attempts.built())
         .collect()
+}
+
+/// An id of ours: a UUID kept as text.
+fn id(row: &engine::Row<'_>, column: usize) -> Result<uuid::Uuid, Error> {
+    let text = row.text(column)?;
+    text.parse().map_err(|_| Error::Schema("an id in a table of ours is no UUID".into()))
+}
+
+/// A JSON list of names; `None` for NULL.
+fn names(row: &engine::Row<'_>, column: usize) -> Result<Option<Vec<String>>, Error> {
+    let Some(text) = row.text_or_null(column)? else { return Ok(None) };
+    let names = serde_json::from_str(&text);
+    names.map(Some).map_err(|_| Error::Schema("a list in a table of ours is none".into()))
 }

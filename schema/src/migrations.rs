@@ -34,6 +34,8 @@ const OURS: &[Migration] = &[
     migration!(4, "0004_nas"),
     migration!(5, "0005_usage"),
     migration!(6, "0006_archive"),
+    migration!(7, "0007_operators"),
+    migration!(8, "0008_audit"),
 ];
 
 statements! {
@@ -292,7 +294,8 @@ pub(crate) async fn grants(engine: &Engine, layout: &Layout) -> Result<String, E
                          radpostauth_id_seq, nas_id_seq, radippool_id_seq";
         text.push_str(&format!("GRANT USAGE, SELECT ON SEQUENCE {sequences} TO {role};\n"));
     }
-    if !layout.keeps_usage() || !layout.has("mgmt_migrations") {
+    let whole = layout.keeps_usage() && layout.lacking_management().is_empty();
+    if !whole || !layout.has("mgmt_migrations") {
         text.push_str(&format!("GRANT USAGE ON SCHEMA mgmt TO {role};\n"));
         text.push_str(&format!(
             "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA mgmt TO {role};\n"

@@ -236,6 +236,10 @@ impl Store {
         if !tables.is_empty() {
             lacking.push(format!("no use of {}: usage is not kept", tables.join(", ")));
         }
+        let tables = known.layout.lacking_management();
+        if !tables.is_empty() {
+            lacking.push(format!("no use of {}: nobody can sign in", tables.join(", ")));
+        }
         let triggers = additions::missing_triggers(engine).await?;
         let indexes = additions::missing_indexes(engine, &known.layout).await?;
         lacking.extend(triggers.iter().map(|addition| format!("no {}", addition.name)));
@@ -255,6 +259,11 @@ impl Store {
             Ok(Scheme::Sqlite) => "sqlite",
             _ => "postgresql",
         }
+    }
+
+    /// The tables that management can't use, with nobody able to sign in; none is well.
+    pub fn lacks_for_management(&self) -> Result<Vec<&'static str>, Error> {
+        Ok(self.known()?.layout.lacking_management())
     }
 
     /// Whether the store answers.

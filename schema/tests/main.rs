@@ -2,9 +2,11 @@
 //! one PostgreSQL for all.
 
 mod attempts;
+mod audit;
 mod both;
 mod changes;
 mod migrations;
+mod operators;
 mod policy;
 mod postgres;
 mod rights;

@@ -19,6 +19,8 @@ async fn an_empty_store_gets_all_once() {
             "0004_nas",
             "0005_usage",
             "0006_archive",
+            "0007_operators",
+            "0008_audit",
         ];
         assert_eq!(report.applied, all);
         assert!(!report.taken);
@@ -39,10 +41,10 @@ async fn two_processes_migrate_at_once() {
         let (a, b) = (place.again().await, place.again().await);
         let (a, b) = tokio::join!(a.migrate(), b.migrate());
         let (a, b) = (a.unwrap(), b.unwrap());
-        assert_eq!(a.applied.len() + b.applied.len(), 6, "{a:?} {b:?}");
+        assert_eq!(a.applied.len() + b.applied.len(), 8, "{a:?} {b:?}");
         assert_eq!(place.again().await.migrate().await.unwrap().applied, Vec::<String>::new());
         let history = place.ours("mgmt_migrations");
-        assert_eq!(place.sql(&format!("SELECT count(*) FROM {history}")), "6");
+        assert_eq!(place.sql(&format!("SELECT count(*) FROM {history}")), "8");
     }
 }
 
@@ -134,7 +136,15 @@ async fn a_site_is_taken_as_it_is() {
         assert!(report.taken);
         assert_eq!(
             report.applied,
-            ["0002_attempts", "0003_sessions", "0004_nas", "0005_usage", "0006_archive"]
+            [
+                "0002_attempts",
+                "0003_sessions",
+                "0004_nas",
+                "0005_usage",
+                "0006_archive",
+                "0007_operators",
+                "0008_audit",
+            ]
         );
         assert_eq!(rows_of_theirs(&place), before);
         let store = place.again().await;

@@ -15,13 +15,16 @@ mod input;
 mod journal;
 mod migrate;
 mod nas;
+mod operator;
 mod pairs;
 mod place;
 mod rows;
 mod sender;
 mod serve;
+mod token;
 mod usage;
 mod user;
+mod verify_audit;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -69,6 +72,14 @@ enum Command {
     /// Who may send packets
     #[command(subcommand)]
     Nas(nas::Command),
+    /// Who manages: names, roles, passwords
+    #[command(subcommand)]
+    Operator(operator::Command),
+    /// Programs' ways into the API
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Say whether the log of what people changed is what was written
+    VerifyAudit(verify_audit::VerifyAudit),
     /// Accounting records that wait on disk for the store
     #[command(subcommand)]
     Journal(journal::Command),
@@ -100,6 +111,9 @@ pub(crate) fn run() -> ExitCode {
         Command::User(command) => command.run(&place),
         Command::Group(command) => command.run(&place),
         Command::Nas(command) => command.run(&place),
+        Command::Operator(command) => command.run(&place),
+        Command::Token(command) => command.run(&place),
+        Command::VerifyAudit(verify) => verify.run(&place),
         Command::Journal(command) => command.run(&place),
         Command::Usage(command) => command.run(&place),
     };

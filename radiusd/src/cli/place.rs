@@ -9,7 +9,7 @@ use dictionaries::Dictionary;
 use jiff::tz::TimeZone;
 use radiusd::config::{Config, Loaded, Sources};
 use radiusd::exit::{self, Failure};
-use schema::Store;
+use schema::{Actor, AuditKeys, Store};
 use tokio::runtime::Runtime;
 
 use super::pairs;
@@ -99,6 +99,23 @@ impl Desk {
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Failure> {
         self.runtime.block_on(work).map_err(Into::into)
+    }
+}
+
+impl Desk {
+    /// The keys that seal what people change.
+    pub fn audit_keys(&self) -> Result<Arc<AuditKeys>, Failure> {
+        let keys = mgmt::keys::audit_keys(&self.config.data_dir);
+        let place = self.config.data_dir.join("keys/audit");
+        keys.map(Arc::new).map_err(|error| Failure::io(place.display(), &error))
+    }
+
+    /// Who types this, for the audit log.
+    pub fn actor(&self) -> Result<Actor, Failure> {
+        let user = nix::unistd::User::from_uid(nix::unistd::getuid());
+        let name = user.ok().flatten().map_or_else(|| "unknown".to_owned(), |user| user.name);
+        let (means, source) = ("command line".into(), "here".into());
+        Ok(Actor { operator: None, name, means, source, keys: self.audit_keys()? })
     }
 }
 

@@ -145,7 +145,15 @@ pub struct Http {
     pub listen: Option<SocketAddr>,
     /// Allows plain HTTP on an address other than loopback.
     pub insecure: bool,
+    /// Where browsers find it, as they write it; requests to any other name are refused.
+    pub public_url: Option<PublicUrl>,
+    /// Proxies whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<IpNet>,
 }
+
+/// `https://radius.example`, without a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl(pub String);
 
 /// Where FreeRADIUS's way is wanted although ours is better.
 #[derive(Clone, Debug, PartialEq)]
@@ -192,7 +200,12 @@ impl Default for Config {
                 traces_per_user: 5,
             },
             metrics: Metrics { listen: Some((Ipv4Addr::LOCALHOST, 9812).into()) },
-            http: Http { listen: Some((Ipv4Addr::LOCALHOST, 8080).into()), insecure: false },
+            http: Http {
+                listen: Some((Ipv4Addr::LOCALHOST, 8080).into()),
+                insecure: false,
+                public_url: None,
+                trusted_proxies: Vec::new(),
+            },
             compat: Compat { escape_names: false, counter_carry: false },
             log: Log { level: "info".into(), format: LogFormat::Text },
         }

@@ -169,6 +169,8 @@ fn http(section: &mut Section<'_>, default: Http) -> Http {
     let http = Http {
         listen: section.get("listen", Optional(default.listen)).0,
         insecure: section.get("insecure", default.insecure),
+        public_url: section.get("public_url", Optional(default.public_url)).0,
+        trusted_proxies: section.get("trusted_proxies", default.trusted_proxies),
     };
     if http.listen.is_some_and(|address| !address.ip().is_loopback()) && !http.insecure {
         section.reject(
@@ -300,6 +302,8 @@ mod tests {
             assert!(mistake.starts_with("radiusd.toml:2: log.level"), "{mistake}");
         }
         assert!(mistake("[http]\nlisten = \"0.0.0.0:80\"").contains("http.insecure"));
+        assert!(mistake("[http]\npublic_url = \"radius.example/x\"").contains("without a path"));
+        assert!(mistake("[http]\ntrusted_proxies = [\"x\"]").ends_with("24\""));
         assert!(mistake("radius = 1").contains("expected a section, [radius]"));
         assert!(mistake("[clients.x]\nsecret = \"s\"").contains("clients.x needs the key address"));
         assert!(mistake("[radius]\nauth = \"127.0.0.1:1\"").contains("in brackets"));

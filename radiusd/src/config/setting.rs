@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::section::Setting;
 use super::source::Value;
-use super::{ClientAddress, LogFormat, Secret, Tri};
+use super::{ClientAddress, LogFormat, PublicUrl, Secret, Tri};
 
 /// The text of a value, if it is text. Numbers and words from a file aren't.
 fn text(value: &Value) -> Option<&str> {
@@ -259,6 +259,29 @@ impl Setting for ClientAddress {
             ClientAddress::Net(net) => format!("\"{net}\""),
             ClientAddress::Host(host) => format!("{host:?}"),
         }
+    }
+}
+
+impl Setting for IpNet {
+    fn read(value: &Value, _: &Path) -> Result<IpNet, String> {
+        let text = text(value).unwrap_or_default().trim();
+        let net = text.parse::<IpNet>().map(|net| net.trunc());
+        let net = net.or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        net.map_err(|_| "expected an address or a prefix such as \"192.0.2.0/24\"".into())
+    }
+    fn show(&self) -> String {
+        format!("\"{self}\"")
+    }
+}
+
+impl Setting for PublicUrl {
+    fn read(value: &Value, _: &Path) -> Result<PublicUrl, String> {
+        let allowed = "expected a URL such as \"https://radius.example\", without a path";
+        let url = text(value).filter(|url| mgmt::check_public_url(url).is_ok());
+        url.map(|url| PublicUrl(url.to_owned())).ok_or_else(|| allowed.into())
+    }
+    fn show(&self) -> String {
+        format!("{:?}", self.0)
     }
 }
 

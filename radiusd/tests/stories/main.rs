@@ -15,6 +15,7 @@ mod floods;
 mod fuzz;
 mod handover;
 mod live;
+mod management;
 mod online;
 mod outage;
 mod restart;

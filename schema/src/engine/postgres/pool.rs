@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, SqlStr};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::failure::is_stale;
@@ -35,6 +36,9 @@ struct Shared {
     permits: Arc<Semaphore>,
     /// The one used last comes first: it has its statements prepared.
     idle: Mutex<Vec<Idle>>,
+    /// Where the store was opened. Connections live there, whoever asks for the first: packets
+    /// must not wait for a thread of people's.
+    runtime: Handle,
 }
 
 struct Idle {
@@ -46,7 +50,8 @@ impl Pool {
     pub(super) fn new(options: PgConnectOptions, size: usize, zone: Option<String>) -> Pool {
         let permits = Arc::new(Semaphore::new(size));
         let idle = Mutex::new(Vec::with_capacity(size));
-        Pool { shared: Arc::new(Shared { options, zone, size, permits, idle }) }
+        let runtime = Handle::current();
+        Pool { shared: Arc::new(Shared { options, zone, size, permits, idle, runtime }) }
     }
 
     pub(super) fn size(&self) -> usize {
@@ -71,9 +76,14 @@ impl Pool {
                 return Ok(loan(idle.connection));
             }
         }
-        let mut connection = within(CONNECT, shared.options.connect()).await??;
-        enter(&mut connection, shared.zone.as_deref()).await?;
-        Ok(loan(connection))
+        let here = shared.clone();
+        let connecting = shared.runtime.spawn(async move {
+            let mut connection = within(CONNECT, here.options.connect()).await??;
+            enter(&mut connection, here.zone.as_deref()).await?;
+            Ok::<_, Error>(connection)
+        });
+        let gone = |_| Error::Away("the store was closed".into());
+        Ok(loan(connecting.await.map_err(gone)??))
     }
 
     fn next_idle(&self) -> Option<Idle> {

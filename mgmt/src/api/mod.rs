@@ -1,0 +1,84 @@
+//! The route table: what there is, what it takes, and who answers. Router and document come from
+//! this one list.
+
+pub(crate) mod audit;
+pub(crate) mod login;
+pub(crate) mod logins;
+pub(crate) mod operators;
+pub(crate) mod roles;
+pub(crate) mod tokens;
+
+use serde_json::json;
+use utoipa::openapi::extensions::ExtensionsBuilder;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::routes;
+
+use crate::guard::Context;
+use crate::permission::{
+    Entered, ReadAudit, ReadOperators, ReadTokens, Right, SignedIn, WriteOperators, WriteTokens,
+};
+
+type Routes = UtoipaMethodRouter<Context>;
+
+pub(crate) fn router() -> OpenApiRouter<Context> {
+    OpenApiRouter::new()
+        // Oneself
+        .routes(open(routes!(login::enter)))
+        .routes(needs::<Entered>(routes!(login::show)))
+        .routes(needs::<Entered>(routes!(login::leave)))
+        .routes(needs::<Entered>(routes!(login::change_password)))
+        .routes(needs::<Entered>(routes!(logins::list)))
+        .routes(needs::<Entered>(routes!(logins::remove)))
+        // Who manages
+        .routes(needs::<ReadOperators>(routes!(operators::list)))
+        .routes(needs::<WriteOperators>(routes!(operators::add)))
+        .routes(needs::<ReadOperators>(routes!(operators::show)))
+        .routes(needs::<WriteOperators>(routes!(operators::change)))
+        .routes(needs::<WriteOperators>(routes!(operators::remove)))
+        .routes(needs::<WriteOperators>(routes!(operators::reset)))
+        .routes(needs::<SignedIn>(routes!(roles::permissions)))
+        .routes(needs::<ReadOperators>(routes!(roles::list)))
+        .routes(needs::<WriteOperators>(routes!(roles::add)))
+        .routes(needs::<ReadOperators>(routes!(roles::show)))
+        .routes(needs::<WriteOperators>(routes!(roles::change)))
+        .routes(needs::<WriteOperators>(routes!(roles::remove)))
+        // Programs
+        .routes(needs::<ReadTokens>(routes!(tokens::list)))
+        .routes(needs::<WriteTokens>(routes!(tokens::add)))
+        .routes(needs::<WriteTokens>(routes!(tokens::remove)))
+        // What was done
+        .routes(needs::<ReadAudit>(routes!(audit::list)))
+}
+
+/// States what the handler's `Permit` asks for. That it is the same a test sees, who walks every
+/// operation with every role.
+fn needs<P: Right>((schemas, mut paths, router): Routes) -> Routes {
+    for item in paths.paths.values_mut() {
+        for operation in operations(item) {
+            state(operation, P::NAME);
+            operation.security = Some(crate::openapi::security(P::IN_PERSON));
+            crate::openapi::answer(operation, "401", "Nobody is signed in, or no more.");
+            crate::openapi::answer(operation, "403", "This caller may not do that.");
+        }
+    }
+    (schemas, paths, router)
+}
+
+/// For everybody: the way in.
+fn open((schemas, mut paths, router): Routes) -> Routes {
+    paths.paths.values_mut().flat_map(operations).for_each(|operation| state(operation, "none"));
+    (schemas, paths, router)
+}
+
+fn state(operation: &mut Operation, permission: &str) {
+    let extensions = ExtensionsBuilder::new().add("x-permission", json!(permission)).build();
+    operation.extensions.get_or_insert_default().merge(extensions);
+    crate::openapi::answers(operation);
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete]
+        .into_iter()
+        .flatten()
+}

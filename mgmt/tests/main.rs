@@ -1,0 +1,11 @@
+//! The stories of management, one file per noun: one program, because linking is what costs.
+
+mod app;
+mod audit;
+mod contract;
+mod health;
+mod login;
+mod operators;
+mod roles;
+mod tokens;
+mod web;

@@ -1,0 +1,116 @@
+//! The management module inside the daemon: a niced runtime of its own, and what it does unasked.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mgmt::{Context, Options, first, keys};
+use schema::{AuditKeys, Store};
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::config::Config;
+use crate::control::Control;
+use crate::exit::{self, Failure};
+
+/// Packets go first, whoever signs in and whatever is exported.
+const NICE: i32 = 10;
+/// Logins that have ended are forgotten so often.
+const PURGE_EVERY: Duration = Duration::from_secs(3_600);
+/// A store that is away is asked again after so long.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Threads for people: none of them is the store's or a packet's.
+pub fn runtime() -> Result<Runtime, Failure> {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(8)
+        .thread_name("http")
+        .on_thread_start(|| {
+            // On Linux it is the calling thread's alone; where it is refused nothing is lost.
+            let _ = rustix::process::setpriority_process(None, NICE);
+        })
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::io("cannot start a thread", &error))
+}
+
+/// Serves management on its runtime, until that ends.
+pub fn serve(
+    people: &Runtime,
+    listener: TcpListener,
+    config: &Config,
+    store: &Store,
+    control: Control,
+) -> Result<(), Failure> {
+    let data_dir = config.data_dir.clone();
+    let audit_keys = keys::audit_keys(&data_dir);
+    let audit_keys =
+        audit_keys.map_err(|error| Failure::io(data_dir.join("keys/audit").display(), &error))?;
+    let audit_keys = Arc::new(audit_keys);
+    let options = Options {
+        public_url: config.http.public_url.as_ref().map(|url| url.0.clone()),
+        trusted_proxies: config.http.trusted_proxies.clone(),
+        store_turns: (config.store.pool / 4).max(1),
+        first_password: Some(first::file(&data_dir)),
+        ..Options::new(Arc::clone(&audit_keys))
+    };
+    let context = Context::new(store.clone(), Arc::new(control), options)
+        .map_err(|why| Failure::new(exit::CONFIG, format!("http.public_url: {why}")))?;
+    let service = mgmt::router(context).into_make_service_with_connect_info::<SocketAddr>();
+    people.spawn(async move { axum::serve(listener, service).await });
+    people.spawn(first_operator(store.clone(), data_dir, audit_keys));
+    people.spawn(purge(store.clone()));
+    Ok(())
+}
+
+/// A store without operators gets one, as soon as it can be reached.
+async fn first_operator(store: Store, data_dir: PathBuf, audit_keys: Arc<AuditKeys>) {
+    let lacking = loop {
+        match store.lacks_for_management() {
+            Ok(lacking) => break lacking,
+            Err(_) => tokio::time::sleep(AGAIN).await,
+        }
+    };
+    if !lacking.is_empty() {
+        let tables = lacking.join(", ");
+        tracing::warn!("nobody can sign in: no use of {tables}; see radiusd migrate --print-sql");
+        return;
+    }
+    let mut said = String::new();
+    let made = loop {
+        match first::make(&store, &data_dir, &audit_keys).await {
+            Ok(made) => break made,
+            Err(error) if error != said => {
+                tracing::error!(error, "the first operator is not made yet");
+                said = error;
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(AGAIN).await;
+    };
+    let Some(made) = made else { return };
+    let file = made.file.display();
+    tracing::info!("the first operator is {}; his one-time password is in {file}", made.name);
+    // A person's eyes, not a log's.
+    let mut terminal = std::io::stdout();
+    if terminal.is_terminal() {
+        let _ = writeln!(terminal, "\n  Sign in as {} with {}\n", made.name, made.password);
+    }
+}
+
+/// What has ended stays no longer than this.
+async fn purge(store: Store) {
+    let mut clock = tokio::time::interval(PURGE_EVERY);
+    loop {
+        clock.tick().await;
+        let now_ms = jiff::Timestamp::now().as_millisecond();
+        if store.lacks_for_management().is_ok_and(|lacking| lacking.is_empty())
+            && let Err(error) = store.purge_logins(now_ms, now_ms - mgmt::IDLE_MS).await
+        {
+            tracing::warn!(%error, "ended logins are not forgotten");
+        }
+    }
+}
