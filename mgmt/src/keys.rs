@@ -7,11 +7,28 @@ use std::path::Path;
 
 use schema::AuditKeys;
 
-/// The keys of the audit log, made at the first call. One a line, in hex, the newest last; nodes
-/// of one store share them.
+use crate::FieldKeys;
+
+/// The keys of the audit log, made at the first call.
 pub fn audit_keys(data_dir: &Path) -> io::Result<AuditKeys> {
+    let witness = data_dir.join("keys/audit.head");
+    AuditKeys::new(read(data_dir, "audit")?, Some(witness)).ok_or_else(no_keys)
+}
+
+/// The keys of what lies encrypted in the store, made at the first call.
+pub fn field_keys(data_dir: &Path) -> io::Result<FieldKeys> {
+    FieldKeys::new(read(data_dir, "fields")?).ok_or_else(no_keys)
+}
+
+fn no_keys() -> io::Error {
+    let what = "not a list of keys, each of 64 hexadecimal digits in a line of its own";
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+/// One a line, in hex, the newest last; nodes of one store share them.
+fn read(data_dir: &Path, name: &str) -> io::Result<Vec<[u8; 32]>> {
     let folder = data_dir.join("keys");
-    let file = folder.join("audit");
+    let file = folder.join(name);
     if !file.exists() {
         make_folder(data_dir)?;
         make_folder(&folder)?;
@@ -23,10 +40,7 @@ pub fn audit_keys(data_dir: &Path) -> io::Result<AuditKeys> {
         hex::decode_to_slice(line.trim(), &mut key).ok().map(|()| key)
     };
     let lines = text.lines().filter(|line| !line.trim().is_empty());
-    let keys: Option<Vec<_>> = lines.map(key).collect();
-    let keys = keys.and_then(|keys| AuditKeys::new(keys, Some(folder.join("audit.head"))));
-    let what = "not a list of keys, each of 64 hexadecimal digits in a line of its own";
-    keys.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, what))
+    lines.map(key).collect::<Option<Vec<_>>>().ok_or_else(no_keys)
 }
 
 /// A file for this user's eyes only, owned by whoever owns the folder: a command run by root
@@ -43,7 +57,7 @@ pub fn write_private(file: &Path, text: &str) -> io::Result<()> {
 /// Of two processes that make it at once, one wins and the other reads what it made.
 fn make_key(folder: &Path, file: &Path) -> io::Result<()> {
     let key: [u8; 32] = rand::random();
-    let fresh = folder.join(format!("audit.{:016x}", rand::random::<u64>()));
+    let fresh = folder.join(format!("new.{:016x}", rand::random::<u64>()));
     write_private(&fresh, &format!("{}\n", hex::encode(key)))?;
     let linked = fs::hard_link(&fresh, file);
     fs::remove_file(&fresh)?;

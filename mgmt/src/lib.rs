@@ -8,8 +8,9 @@
 //! the table of routes with a file for each noun, `openapi` its document. `body` reads what a
 //! request brings, `page` makes lists, `problem` is every failure that a caller can see.
 //!
-//! `password` and `throttle` are against guessers, `keys` is what isn't in the store, `first` the
-//! operator of a store that has none. `health` answers probes, `front` is what a browser finds.
+//! `password`, `totp` and `throttle` are against guessers, `keys` is what isn't in the store,
+//! `sealed` what lies in it encrypted, `first` the operator of a store that has none. `listen` bounds
+//! connections, `health` answers probes, `front` is what a browser finds.
 
 mod api;
 mod body;
@@ -18,12 +19,15 @@ mod front;
 mod guard;
 mod health;
 pub mod keys;
+mod listen;
 mod openapi;
 mod page;
 pub mod password;
 pub mod permission;
 mod problem;
+mod sealed;
 mod throttle;
+mod totp;
 mod web;
 
 use axum::Router;
@@ -33,8 +37,10 @@ pub use api::operators::mistakes;
 pub use api::tokens::new_token;
 pub use guard::{ABSOLUTE_MS, Context, IDLE_MS, Options, check_public_url};
 pub use health::{Health, Part, State};
+pub use listen::{Bounded, Peer};
 pub use openapi::document;
 pub use problem::Problem;
+pub use sealed::FieldKeys;
 
 /// What management asks of the daemon it runs in.
 pub trait Daemon: Send + Sync + 'static {
@@ -43,7 +49,7 @@ pub trait Daemon: Send + Sync + 'static {
 }
 
 /// Everything that is served on `http.listen`. It wants to be told the peer's address:
-/// `into_make_service_with_connect_info::<SocketAddr>()`.
+/// `into_make_service_with_connect_info::<Peer>()`.
 pub fn router(context: Context) -> Router {
     let (api, _) = api::router().split_for_parts();
     let router = api

@@ -3,6 +3,7 @@
 mod app;
 mod audit;
 mod contract;
+mod factor;
 mod health;
 mod login;
 mod operators;

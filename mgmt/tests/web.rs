@@ -107,7 +107,8 @@ async fn without_its_tables_management_says_which_grants_it_lacks() {
     let url = format!("sqlite:{}", folder.path().join("empty.db").display());
     let options = schema::Options { url, pool: 1, ..schema::Options::default() };
     let store = schema::Store::open(&options).await.unwrap();
-    let options = mgmt::Options::new(app.actor().keys);
+    let options =
+        mgmt::Options::new(app.actor().keys, mgmt::keys::field_keys(folder.path()).unwrap());
     let daemon = std::sync::Arc::new(crate::app::Fake(mgmt::State::Ok));
     let router = mgmt::router(mgmt::Context::new(store, daemon, options).unwrap());
     let guest = crate::app::Caller { router, ..app.guest() };

@@ -1,12 +1,11 @@
 //! The management module inside the daemon: a niced runtime of its own, and what it does unasked.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mgmt::{Context, Options, first, keys};
+use mgmt::{Bounded, Context, Options, Peer, first, keys};
 use schema::{AuditKeys, Store};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -46,21 +45,23 @@ pub fn serve(
     control: Control,
 ) -> Result<(), Failure> {
     let data_dir = config.data_dir.clone();
-    let audit_keys = keys::audit_keys(&data_dir);
-    let audit_keys =
-        audit_keys.map_err(|error| Failure::io(data_dir.join("keys/audit").display(), &error))?;
-    let audit_keys = Arc::new(audit_keys);
+    let failed = |name: &'static str| {
+        let file = data_dir.join(name);
+        move |error| Failure::io(file.display(), &error)
+    };
+    let audit_keys = Arc::new(keys::audit_keys(&data_dir).map_err(failed("keys/audit"))?);
+    let field_keys = keys::field_keys(&data_dir).map_err(failed("keys/fields"))?;
     let options = Options {
         public_url: config.http.public_url.as_ref().map(|url| url.0.clone()),
         trusted_proxies: config.http.trusted_proxies.clone(),
         store_turns: (config.store.pool / 4).max(1),
         first_password: Some(first::file(&data_dir)),
-        ..Options::new(Arc::clone(&audit_keys))
+        ..Options::new(Arc::clone(&audit_keys), field_keys)
     };
     let context = Context::new(store.clone(), Arc::new(control), options)
         .map_err(|why| Failure::new(exit::CONFIG, format!("http.public_url: {why}")))?;
-    let service = mgmt::router(context).into_make_service_with_connect_info::<SocketAddr>();
-    people.spawn(async move { axum::serve(listener, service).await });
+    let service = mgmt::router(context).into_make_service_with_connect_info::<Peer>();
+    people.spawn(async move { axum::serve(Bounded::new(listener), service).await });
     people.spawn(first_operator(store.clone(), data_dir, audit_keys));
     people.spawn(purge(store.clone()));
     Ok(())

@@ -443,6 +443,7 @@ fn an_operator_and_a_token_live_and_go() {
     assert!(radiusd.does(&["operator", "reset", "ann"]).contains("change ann --enable"));
     radiusd.refuses(&["operator", "remove", "root"], 1, "the last administrator has to stay");
     radiusd.refuses(&["operator", "reset", "nobody"], 1, "there is no operator nobody");
+    radiusd.refuses(&["operator", "reset", "root", "--second-factor"], 1, "no second factor");
 
     let add = ["token", "add", "backup", "--operator", "root", "--scope", "audit:read", "--json"];
     let token = radiusd.json(&add);

@@ -9,8 +9,8 @@
 //! `sessions` (radacct), with it `usage` (sums by user and hour), and `attempts` (radpostauth and
 //! the reasons). People edit `users`, `groups` and `nas`: one function is one transaction.
 //!
-//! Who people are is in `operators`, what they may do in `roles`, how they are known in `logins`
-//! and `tokens`. Each change of these takes an [`Actor`] and ends in its row of `audit`.
+//! Who people are is in `operators`, what they may do in `roles`, how they are known in `logins`,
+//! `factors` and `tokens`. Each change of these takes an [`Actor`] and ends in its row of `audit`.
 
 mod additions;
 mod attempts;
@@ -19,6 +19,7 @@ mod changes;
 mod counters;
 mod engine;
 mod error;
+mod factors;
 mod groups;
 mod layout;
 mod logins;
@@ -39,6 +40,7 @@ pub use audit::{Actor, AuditEntry, AuditFilter, AuditKeys, Break, Verified};
 pub use changes::Change;
 pub use counters::{Online, OpenSession, Volume};
 pub use error::Error;
+pub use factors::Factor;
 pub use logins::{Bearer, Login};
 pub use nas::{NamedNas, NasRow, Tri};
 pub use operators::{ADMINISTRATOR, Credentials, Operator};
@@ -68,6 +70,7 @@ fn statements<'k>(
         attempts::statements(),
         audit::statements(),
         counters::statements(),
+        factors::statements(),
         groups::statements(),
         layout::statements(),
         logins::statements(),

@@ -36,6 +36,7 @@ const OURS: &[Migration] = &[
     migration!(6, "0006_archive"),
     migration!(7, "0007_operators"),
     migration!(8, "0008_audit"),
+    migration!(9, "0009_factors"),
 ];
 
 statements! {

@@ -5,6 +5,7 @@ mod attempts;
 mod audit;
 mod both;
 mod changes;
+mod factors;
 mod migrations;
 mod operators;
 mod policy;

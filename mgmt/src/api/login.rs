@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::HeaderMap};
+use schema::Factor;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -21,6 +22,8 @@ pub(crate) struct SignIn {
     name: String,
     #[schema(format = Password)]
     password: String,
+    /// Of the app, or a recovery code; where `/problems/second-factor` asks for it.
+    code: Option<String>,
 }
 
 /// Who is signed in, and what that permits.
@@ -35,6 +38,10 @@ pub(crate) struct Me {
     permissions: Vec<String>,
     /// Nothing else is answered until the password is changed.
     must_change_password: bool,
+    /// An app's code is asked for beside the password.
+    second_factor: bool,
+    /// Recovery codes that are left.
+    recovery_codes_left: usize,
     /// The login ends then at the latest.
     #[schema(format = DateTime)]
     expires: String,
@@ -53,7 +60,13 @@ pub(crate) struct NewPassword {
 }
 
 impl Me {
-    fn of(operator: &schema::Operator, granted: Set, expires_ms: i64) -> Me {
+    fn of(
+        operator: &schema::Operator,
+        granted: Set,
+        factor: Option<&Factor>,
+        expires_ms: i64,
+    ) -> Me {
+        let factor = factor.filter(|factor| factor.confirmed);
         let operator = operator.clone();
         Me {
             id: operator.id,
@@ -63,6 +76,8 @@ impl Me {
             role: operator.role,
             permissions: granted.names().into_iter().map(str::to_owned).collect(),
             must_change_password: operator.must_change,
+            second_factor: factor.is_some(),
+            recovery_codes_left: factor.map_or(0, |factor| factor.recovery.len()),
             expires: time(expires_ms),
             idle_seconds: IDLE_MS / 1_000,
         }
@@ -71,19 +86,25 @@ impl Me {
 
 /// Sign in
 ///
-/// Sets the cookie of a login. A name that nobody has and a wrong password get the same answer.
+/// Sets the cookie of a login. A name that nobody has and a wrong password get the same answer. After
+/// a right one, `/problems/second-factor` asks for a code, or says that this one is wrong.
 #[utoipa::path(post, path = "/api/v1/login", tag = "login", operation_id = "signIn",
     request_body = SignIn,
     responses((status = 200, body = Me),
-        (status = 401, description = "The name or the password is wrong.", body = Problem,
+        (status = 401, description = "The name, the password or the code is wrong.", body = Problem,
             content_type = "application/problem+json")))]
 pub(crate) async fn enter(
     State(context): State<Context>,
     door: Door,
     Body(asked): Body<SignIn>,
 ) -> Result<Response, Problem> {
-    let entered = context.sign_in(&door, &asked.name, asked.password).await?;
-    let me = Me::of(&entered.operator, entered.granted, entered.login.expires_ms);
+    let entered = context.sign_in(&door, &asked.name, asked.password, asked.code).await?;
+    let me = Me::of(
+        &entered.operator,
+        entered.granted,
+        entered.factor.as_ref(),
+        entered.login.expires_ms,
+    );
     let cookie = set_cookie(&context, &entered.secret.cookie(), ABSOLUTE_MS / 1_000);
     Ok((cookie, Json(me)).into_response())
 }
@@ -91,9 +112,10 @@ pub(crate) async fn enter(
 /// Who am I
 #[utoipa::path(get, path = "/api/v1/login", tag = "login", operation_id = "showLogin",
     responses((status = 200, body = Me)))]
-pub(crate) async fn show(permit: Permit<permission::Entered>) -> Json<Me> {
+pub(crate) async fn show(permit: Permit<permission::Entered>) -> Result<Json<Me>, Problem> {
+    let factor = permit.store().find_factor(permit.operator().id).await?;
     let expires_ms = permit.login().map_or(0, |login| login.expires_ms);
-    Json(Me::of(permit.operator(), permit.granted(), expires_ms))
+    Ok(Json(Me::of(permit.operator(), permit.granted(), factor.as_ref(), expires_ms)))
 }
 
 /// Sign out

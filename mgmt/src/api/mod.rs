@@ -2,6 +2,7 @@
 //! this one list.
 
 pub(crate) mod audit;
+pub(crate) mod factor;
 pub(crate) mod login;
 pub(crate) mod logins;
 pub(crate) mod operators;
@@ -28,6 +29,9 @@ pub(crate) fn router() -> OpenApiRouter<Context> {
         .routes(needs::<Entered>(routes!(login::show)))
         .routes(needs::<Entered>(routes!(login::leave)))
         .routes(needs::<Entered>(routes!(login::change_password)))
+        .routes(needs::<Entered>(routes!(factor::offer)))
+        .routes(needs::<Entered>(routes!(factor::confirm)))
+        .routes(needs::<Entered>(routes!(factor::remove_own)))
         .routes(needs::<Entered>(routes!(logins::list)))
         .routes(needs::<Entered>(routes!(logins::remove)))
         // Who manages
@@ -37,6 +41,7 @@ pub(crate) fn router() -> OpenApiRouter<Context> {
         .routes(needs::<WriteOperators>(routes!(operators::change)))
         .routes(needs::<WriteOperators>(routes!(operators::remove)))
         .routes(needs::<WriteOperators>(routes!(operators::reset)))
+        .routes(needs::<WriteOperators>(routes!(factor::remove)))
         .routes(needs::<SignedIn>(routes!(roles::permissions)))
         .routes(needs::<ReadOperators>(routes!(roles::list)))
         .routes(needs::<WriteOperators>(routes!(roles::add)))

@@ -252,7 +252,10 @@ fn shown(operator: schema::Operator) -> Response {
     tagged(&edited, Json(Operator::from(operator)))
 }
 
-async fn find<P: Right>(permit: &Permit<P>, id: Uuid) -> Result<schema::Operator, Problem> {
+pub(crate) async fn find<P: Right>(
+    permit: &Permit<P>,
+    id: Uuid,
+) -> Result<schema::Operator, Problem> {
     let found = permit.store().find_operator(id).await?;
     found.ok_or_else(|| Problem::not_found("operator"))
 }
@@ -279,7 +282,10 @@ async fn may_give<P: Right>(permit: &Permit<P>, role: &str) -> Result<(), Proble
 }
 
 /// Nobody changes who may do more than he.
-async fn may_touch<P: Right>(permit: &Permit<P>, whom: &schema::Operator) -> Result<(), Problem> {
+pub(crate) async fn may_touch<P: Right>(
+    permit: &Permit<P>,
+    whom: &schema::Operator,
+) -> Result<(), Problem> {
     let set = set_of(permit, &whom.role).await?.unwrap_or(Set::NONE);
     if permit.granted().covers(set) {
         return Ok(());

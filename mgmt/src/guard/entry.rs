@@ -8,7 +8,7 @@ use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
-use schema::{Actor, Bearer, Login, Operator};
+use schema::{Actor, Bearer, Credentials, Factor, Login, Operator};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ const AGENT_MAX: usize = 200;
 
 /// Where somebody stands who wants in.
 pub(crate) struct Door {
-    source: IpAddr,
+    pub(super) source: IpAddr,
     agent: String,
 }
 
@@ -30,6 +30,7 @@ pub(crate) struct Door {
 pub(crate) struct Entered {
     pub operator: Operator,
     pub granted: Set,
+    pub factor: Option<Factor>,
     pub login: Login,
     pub secret: Secret,
 }
@@ -51,6 +52,7 @@ impl Context {
         door: &Door,
         name: &str,
         password: String,
+        code: Option<String>,
     ) -> Result<Entered, Problem> {
         self.ready()?;
         let now = self.now_ms();
@@ -73,7 +75,27 @@ impl Context {
             }
             return Err(Problem::unauthorized("The name or the password is wrong."));
         };
+        let factor = match self.second(door, &known, code).await {
+            Ok(factor) => factor,
+            Err(problem) => {
+                if tried.locks {
+                    self.note_lock(&name, door).await;
+                }
+                return Err(problem);
+            }
+        };
         self.inner.throttle.succeeded(&tried);
+        self.let_in(door, known, factor).await
+    }
+
+    /// A login, and in the log that there is one.
+    async fn let_in(
+        &self,
+        door: &Door,
+        known: Credentials,
+        factor: Option<Factor>,
+    ) -> Result<Entered, Problem> {
+        let now = self.now_ms();
         let (id, operator) = (Uuid::now_v7(), known.operator);
         let login = Login {
             id,
@@ -90,7 +112,7 @@ impl Context {
         let secret = Secret::random();
         let _turn = self.turn().await?;
         self.inner.store.add_login(&actor, &login, &secret.hash()).await?;
-        Ok(Entered { operator: bearer.operator, granted, login, secret })
+        Ok(Entered { operator: bearer.operator, granted, factor, login, secret })
     }
 
     /// Whether it is this operator's password; who guesses here waits as at the door.

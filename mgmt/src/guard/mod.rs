@@ -4,6 +4,7 @@
 //! else, so one without a permit has no store at all.
 
 pub(crate) mod entry;
+mod factor;
 mod origin;
 mod secret;
 mod source;
@@ -23,7 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::password::Hasher;
 use crate::permission::{Right, Set, granted};
 use crate::throttle::{Rate, Throttle};
-use crate::{Daemon, Problem};
+use crate::{Daemon, FieldKeys, Problem};
 
 use origin::PublicUrl;
 pub(crate) use origin::foreign;
@@ -61,6 +62,7 @@ pub struct Options {
     /// Proxies whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<IpNet>,
     pub audit_keys: Arc<AuditKeys>,
+    pub field_keys: FieldKeys,
     /// Requests that may be at the store at once.
     pub store_turns: usize,
     /// Where the first administrator's one-time password lies until it is changed.
@@ -75,11 +77,12 @@ pub fn check_public_url(text: &str) -> Result<(), String> {
 }
 
 impl Options {
-    pub fn new(audit_keys: Arc<AuditKeys>) -> Options {
+    pub fn new(audit_keys: Arc<AuditKeys>, field_keys: FieldKeys) -> Options {
         Options {
             public_url: None,
             trusted_proxies: Vec::new(),
             audit_keys,
+            field_keys,
             store_turns: 2,
             first_password: None,
             clock: Arc::new(|| jiff::Timestamp::now().as_millisecond()),
@@ -104,6 +107,10 @@ impl Context {
 
     pub(crate) fn hasher(&self) -> &Hasher {
         &self.inner.hasher
+    }
+
+    pub(crate) fn field_keys(&self) -> &FieldKeys {
+        &self.inner.options.field_keys
     }
 
     pub(crate) fn public_url(&self) -> Option<&PublicUrl> {

@@ -1,6 +1,6 @@
 //! The address that a request comes from, as far as proxies that are trusted tell.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use axum::extract::ConnectInfo;
 use axum::http::HeaderMap;
@@ -8,10 +8,11 @@ use axum::http::request::Parts;
 use ipnet::IpNet;
 
 use super::Context;
+use crate::Peer;
 
 pub(crate) fn source(parts: &Parts, context: &Context) -> IpAddr {
-    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
+    let peer = parts.extensions.get::<ConnectInfo<Peer>>();
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(Peer(peer))| peer.ip());
     behind(peer, &parts.headers, context.trusted_proxies())
 }
 

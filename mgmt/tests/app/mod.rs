@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
-use mgmt::{Context, Daemon, Health, Options, Part, State, keys, password};
+use mgmt::{Context, Daemon, Health, Options, Part, Peer, State, keys, password};
 use schema::{Actor, Operator, Store};
 use serde_json::{Value as Json, json};
 use tower::ServiceExt as _;
@@ -79,7 +79,10 @@ impl TestApp {
         let store = Store::open(&options).await.unwrap();
         store.migrate().await.unwrap();
         let now_ms = Arc::new(AtomicI64::new(PASSWORD_ENTERED));
-        let mut options = Options::new(Arc::new(keys::audit_keys(folder.path()).unwrap()));
+        let mut options = Options::new(
+            Arc::new(keys::audit_keys(folder.path()).unwrap()),
+            keys::field_keys(folder.path()).unwrap(),
+        );
         let clock = Arc::clone(&now_ms);
         options.clock = Arc::new(move || clock.load(Ordering::Relaxed));
         change(&mut options);
@@ -116,6 +119,10 @@ impl TestApp {
         let answer = self.guest().sign_in(name, PASSWORD).await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
         self.guest().with("cookie", &answer.cookie()).with("x-radiusd", "1")
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms.load(Ordering::Relaxed)
     }
 
     pub fn pass_minutes(&self, minutes: i64) {
@@ -183,7 +190,7 @@ impl Caller {
     }
 
     pub async fn send(&self, mut request: Request<Body>) -> Answer {
-        request.extensions_mut().insert(ConnectInfo(SocketAddr::new(self.source, 40_000)));
+        request.extensions_mut().insert(ConnectInfo(Peer(SocketAddr::new(self.source, 40_000))));
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let octets = axum::body::to_bytes(body, 1 << 24).await.unwrap();

@@ -42,6 +42,9 @@ pub(super) enum Command {
     /// Give an operator a one-time password, when he is locked out; ends his logins
     Reset {
         name: String,
+        /// Instead, for one whose app is lost: no code is asked for any more, the password stays
+        #[arg(long, conflicts_with = "password")]
+        second_factor: bool,
         /// This one instead of one made up; - reads standard input
         #[arg(long, short)]
         password: Option<String>,
@@ -109,7 +112,16 @@ impl Command {
                     Ok(json!({ "name": operator.name, "removed": true }))
                 })
             }
-            Command::Reset { name, password, json } => reset(&name, password, json, &desk),
+            Command::Reset { name, second_factor: true, json, .. } => {
+                let operator = find(&name, &desk)?;
+                if !desk.wait(desk.store.remove_factor(&desk.actor()?, &operator))? {
+                    let why = format!("{name} has no second factor");
+                    return Err(Failure::new(exit::FAILURE, why));
+                }
+                let words = format_args!("{name} is asked for the password alone");
+                done(json, words, || Ok(as_json(&operator)))
+            }
+            Command::Reset { name, password, json, .. } => reset(&name, password, json, &desk),
         }
     }
 }
