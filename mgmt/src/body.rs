@@ -1,6 +1,7 @@
 //! What a request brings: JSON whose mistakes are named by field, ids, and the tag of what is to be
 //! changed.
 
+use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::header::{CONTENT_TYPE, ETAG, HeaderMap, IF_MATCH};
 use axum::http::request::Parts;
@@ -19,24 +20,28 @@ pub(crate) struct Body<T>(pub T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Body<T>, Problem> {
+    async fn from_request(request: Request, _: &S) -> Result<Body<T>, Problem> {
         let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         if !kind.eq_ignore_ascii_case("application/json") {
             let detail = "The body has to be application/json.";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
         }
-        let octets = axum::body::Bytes::from_request(request, state).await;
-        let octets = octets.map_err(|rejection| {
-            let detail = "The body can't be read, or is too long.";
-            Problem::new(rejection.status(), detail)
-        })?;
+        let octets = read(request).await?;
         let mut json = serde_json::Deserializer::from_slice(&octets);
         let read: Result<T, _> = serde_path_to_error::deserialize(&mut json);
         let read = read.map_err(|error| of_json(&error))?;
         json.end().map_err(|_| bad_json())?;
         Ok(Body(read))
     }
+}
+
+/// All of a body, as long as it may be.
+pub(crate) async fn read(request: Request) -> Result<Bytes, Problem> {
+    let octets = Bytes::from_request(request, &()).await;
+    octets.map_err(|rejection| {
+        Problem::new(rejection.status(), "The body can't be read, or is too long.")
+    })
 }
 
 fn of_json(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {

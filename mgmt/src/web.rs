@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{StatusCode, Uri};
@@ -11,8 +12,8 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::Problem;
 use crate::guard::{self, Context};
+use crate::{Problem, body};
 
 /// Octets of a body at most.
 pub const BODY_MAX: usize = 256 * 1024;
@@ -26,8 +27,8 @@ const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; \
 /// Around all routes.
 pub(crate) fn protect(router: Router<Context>, context: &Context) -> Router<Context> {
     router
-        .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(middleware::from_fn_with_state(context.clone(), admit))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(context.clone(), harden))
 }
@@ -49,9 +50,13 @@ async fn admit(State(context): State<Context>, request: Request, next: Next) -> 
     if !context.rate().take(source, context.now_ms()) {
         return Problem::too_many("Too many requests; wait a moment.", 1).into_response();
     }
-    let request = Request::from_parts(parts, body);
-    match tokio::time::timeout(PATIENCE, next.run(request)).await {
-        Ok(response) => response,
+    let whole = async {
+        // All of it, before anything of ours waits for it: a turn at the store, for instance.
+        let octets = body::read(Request::from_parts(parts.clone(), body)).await?;
+        Ok(next.run(Request::from_parts(parts, Body::from(octets))).await)
+    };
+    match tokio::time::timeout(PATIENCE, whole).await {
+        Ok(answer) => answer.unwrap_or_else(|problem: Problem| problem.into_response()),
         Err(_) => {
             let detail = "It took too long and was given up.";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()

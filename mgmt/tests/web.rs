@@ -119,3 +119,26 @@ async fn without_its_tables_management_says_which_grants_it_lacks() {
     }
     assert_eq!(guest.get("/health/ready").await.status.as_u16(), 200);
 }
+
+/// There are two turns at the store.
+#[tokio::test]
+async fn a_body_that_never_ends_holds_nobody_up() {
+    let (_app, root, _) = TestApp::start().await;
+    let endless = || {
+        let (root, body) = (
+            root.clone(),
+            Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>()),
+        );
+        let request = Request::post("/api/v1/roles").header("content-type", "application/json");
+        let request =
+            root.headers.iter().fold(request, |all, (name, value)| all.header(name, value));
+        tokio::spawn(async move { root.send(request.body(body).unwrap()).await })
+    };
+    let held: Vec<_> = (0..5).map(|_| endless()).collect();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    root.get("/api/v1/login").await.is(200);
+    assert!(held.iter().all(|one| !one.is_finished()));
+    held.iter().for_each(|one| one.abort());
+}
