@@ -183,6 +183,9 @@ impl Collector for Counted {
         let strangers = roster.inbox.len() as u64;
         gauge(&mut encoder, "strangers", "Sources whose packets cannot be taken", strangers)?;
         online(&mut encoder, &self.0.online)?;
+        let said = self.0.fetcher.checkrad();
+        let help = "What radius.checkrad said of open sessions";
+        labelled(&mut encoder, "checkrad", help, "said", &said)?;
         for (name, help, value) in self.0.journal.counters().all() {
             counter(&mut encoder, name, help, value)?;
         }

@@ -22,6 +22,7 @@ pub fn sentence(step: &TraceStep) -> String {
         | TraceStep::Expired { .. }
         | TraceStep::OutsideLoginTime { .. }
         | TraceStep::SessionsUncounted
+        | TraceStep::SessionGone { .. }
         | TraceStep::Sessions { .. } => limits(step),
         TraceStep::Waits { lacks } => format!("This needs {} first.", lack(lacks)),
         _ => login(step),
@@ -120,6 +121,9 @@ fn limits(step: &TraceStep) -> String {
             "Session-Type sends the count of sessions to a section that is not there: it is left out."
                 .into()
         }
+        TraceStep::SessionGone { nas, session } => format!(
+            "The NAS {nas} no longer has the session {session}: it does not count, and is closed."
+        ),
         TraceStep::Sessions { open, limit, allowed, why } => {
             let verdict = if *allowed { "allows" } else { "does not allow" };
             format!(
@@ -168,6 +172,7 @@ fn lack(lacks: &Lacks) -> String {
             Direction::Both => "the octets used".into(),
         },
         Lacks::OpenSessions => "the sessions that are open".into(),
+        Lacks::LiveSessions => "to know which of them their NAS still have".into(),
         Lacks::Host(name) => format!("the address of {name}"),
         Lacks::PasswordCheck => "a password check that takes long".into(),
     }

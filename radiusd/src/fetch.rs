@@ -14,6 +14,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
+use crate::checkrad::Checkrad;
 use crate::duplicates::Ticket;
 use crate::online::{Count, Online};
 use crate::policy::{
@@ -50,6 +51,7 @@ pub enum Answer {
     Profile(String, Option<Arc<UserPolicy>>),
     Counter(Ask, Counted),
     OpenSessions(OpenSessions),
+    Gone(Vec<i64>),
     Host(String, Vec<IpAddr>),
     SlowPassword(bool),
 }
@@ -60,6 +62,7 @@ impl Answer {
             Answer::Profile(name, policy) => answers.profile(name, policy),
             Answer::Counter(ask, used) => answers.counter(ask, used),
             Answer::OpenSessions(sessions) => answers.open_sessions = Some(sessions),
+            Answer::Gone(gone) => answers.gone = Some(gone),
             Answer::Host(name, addresses) => answers.host(name, addresses),
             Answer::SlowPassword(fits) => answers.slow_password = Some(fits),
         }
@@ -124,6 +127,7 @@ struct Source {
     store: Store,
     roster: Arc<Roster>,
     online: Arc<Online>,
+    checkrad: Option<Arc<Checkrad>>,
     dictionary: Arc<Dictionary>,
     zone: TimeZone,
     /// Bounds the passwords checked at once, so that they leave a core to everybody else.
@@ -138,7 +142,7 @@ impl Fetcher {
     pub fn start(
         runtime: Handle,
         store: Store,
-        (roster, online): (Arc<Roster>, Arc<Online>),
+        (roster, online, checkrad): (Arc<Roster>, Arc<Online>, Option<Arc<Checkrad>>),
         dictionary: Arc<Dictionary>,
         zone: TimeZone,
         queries: usize,
@@ -149,6 +153,7 @@ impl Fetcher {
             store,
             roster,
             online,
+            checkrad,
             dictionary,
             zone,
             slow: Semaphore::new(slow),
@@ -159,6 +164,12 @@ impl Fetcher {
         let task = users_loop(users.clone(), Arc::clone(&source), queries, mailboxes.clone());
         let loop_of_users = runtime.spawn(task).abort_handle();
         Fetcher { users, runtime, source, mailboxes, loop_of_users }
+    }
+
+    /// What NAS said of sessions, and how often.
+    pub fn checkrad(&self) -> [(&'static str, u64); 3] {
+        let silent = [("gone", 0), ("live", 0), ("failed", 0)];
+        self.source.checkrad.as_ref().map_or(silent, |checkrad| checkrad.counts())
     }
 
     /// Asks for a request of `source`; the answer comes by the worker's mailbox. False when too
@@ -326,6 +337,10 @@ impl Source {
                     _ => OpenSessions::List(list),
                 })
             }
+            Need::LiveSessions { user, sessions } => Answer::Gone(match &self.checkrad {
+                Some(checkrad) => checkrad.gone(&user, sessions).await,
+                None => Vec::new(),
+            }),
             Need::Host(name) => {
                 let addresses = self.hosts.find(&name).await;
                 Answer::Host(name, addresses)

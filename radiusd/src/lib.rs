@@ -3,7 +3,8 @@
 //! `run` is the life of the process: open, bind, serve, drain; `reach` opens a store that may be
 //! away, `handover` has sockets outlive the process. A datagram comes in by `server`, which finds
 //! its NAS in `roster` and retransmissions in `duplicates`. `access` asks `policy` to
-//! decide, and `fetch` for what a decision lacks. `accounting` reads records, `journal` makes them
+//! decide, and `fetch` for what a decision lacks; `checkrad` hears from NAS which sessions they
+//! still have. `accounting` reads records, `journal` makes them
 //! durable. Where requests have to wait, sources take `turns`. `usage` counts the sessions that were there before,
 //! `online` the open ones. `control` is what management may ask, `metrics` every counter, `people` the
 //! management module on threads of its own.
@@ -24,6 +25,7 @@ mod online;
 mod roster;
 
 mod access;
+mod checkrad;
 mod fetch;
 pub mod policy;
 mod turns;

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::checkrad::Checkrad;
 use crate::config::Config;
 use crate::control::{Control, metrics_router};
 use crate::exit::{self, Failure};
@@ -53,6 +54,7 @@ fn runtime() -> Result<Runtime, Failure> {
 async fn serve(config: Config, runtime: &Runtime, people: &Runtime) -> Result<(), Failure> {
     let dictionary = Dictionary::shipped_with(&config.radius.dictionaries)
         .map_err(|error| Failure::new(exit::CONFIG, error.to_string()))?;
+    config.radius.check_programs().map_err(|why| Failure::new(exit::CONFIG, why))?;
     let store = reach(&config).await?;
     let workers = match config.radius.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -124,20 +126,24 @@ pub(crate) async fn share(
             mailbox.send(Message::Recorded(outcomes));
         }
     };
-    let journal = Journal::start(
+    let journal = Arc::new(Journal::start(
         store.clone(),
         journal::Config::of(config),
         Arc::new(completions),
         Arc::clone(&online),
         handle,
-    )?;
+    )?);
+    let checkrad =
+        config.radius.checkrad.clone().map(|program| {
+            Arc::new(Checkrad::new(program, Arc::clone(&roster), Arc::clone(&journal)))
+        });
     handle.spawn(online::Watch::new(store.clone(), Arc::clone(&online)).run());
     let backfill = Arc::<Backfill>::default();
     handle.spawn(usage::keep(store.clone(), config.accounting.clone(), Arc::clone(&backfill)));
     let fetcher = Fetcher::start(
         handle.clone(),
         store.clone(),
-        (Arc::clone(&roster), Arc::clone(&online)),
+        (Arc::clone(&roster), Arc::clone(&online), checkrad),
         Arc::clone(&dictionary),
         zone.clone(),
         config.store.pool.div_ceil(2),
@@ -148,18 +154,25 @@ pub(crate) async fn share(
         dictionary,
         roster,
         online,
-        journal: Arc::new(journal),
+        journal,
         backfill,
         fetcher,
         metrics: Arc::new(Metrics::new(workers)),
         zone,
-        options: policy::Options { counter_carry: config.compat.counter_carry },
+        options: policy_options(config),
         escape_names: config.compat.escape_names,
         reject_delay: config.radius.reject_delay,
         cleanup_delay: config.radius.cleanup_delay,
         inflight_max: config.radius.inflight_max,
         inflight_source_max: config.radius.inflight_source_max,
     }))
+}
+
+fn policy_options(config: &Config) -> policy::Options {
+    policy::Options {
+        counter_carry: config.compat.counter_carry,
+        checkrad: config.radius.checkrad.is_some(),
+    }
 }
 
 async fn listener(

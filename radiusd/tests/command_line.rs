@@ -98,6 +98,16 @@ fn a_wrong_configuration_says_where_and_ends_with_78() {
 fn a_level_that_would_say_nothing_is_refused() {
     let radiusd = Radiusd::new();
     radiusd.refuses(&["check-config", "--set", "log.level=loud"], 1, "log.level");
+    for (program, why) in [
+        ("checkrad", "radius.checkrad"),
+        ("/no/such/checkrad", "No such file"),
+        ("/etc/passwd", "not executable"),
+        ("/etc", "no file"),
+    ] {
+        let set = format!("radius.checkrad={program}");
+        radiusd.refuses(&["check-config", "--set", &set], 1, why);
+    }
+    radiusd.does(&["check-config", "--set", "radius.checkrad=/bin/true"]);
     radiusd.refuses(&["serve", "--set", "log.level=loud"], 78, "log.level");
     for level in ["warn", "INFO", "info,radiusd::server=debug,hyper=off"] {
         radiusd.does(&["check-config", "--set", &format!("log.level={level}")]);

@@ -16,7 +16,7 @@ use schema::{Known, Reuse, Session, Step, Writes};
 use super::event::{Kind, SessionEvent};
 use super::newest::Position;
 use super::reboots::Reboots;
-use super::row::{Marks, REBOOTED};
+use super::row::{GONE, Marks, REBOOTED};
 use super::state::State;
 
 /// Two starts so many seconds apart are one: clocks and session times are cut to seconds, and a
@@ -111,6 +111,27 @@ pub fn fold(
         }
     }
     (Step::Write(writes), findings)
+}
+
+/// Closes the sessions in `known` that their NAS no longer has. Those that are not as they were
+/// when it was asked stay open; returns their ids.
+pub fn close(known: Known, is_as_it_was: impl Fn(&Session) -> bool) -> (Step, Vec<String>) {
+    let reboots = Reboots::new(known.reboots);
+    let (mut writes, mut live) = (Writes::default(), Vec::new());
+    for (row, marks) in known.rows {
+        if row.acctstoptime.is_some() {
+            continue;
+        }
+        if !is_as_it_was(&row) {
+            live.push(row.acctuniqueid);
+            continue;
+        }
+        let mut session = Incarnation::known(row, marks);
+        session.state.close(GONE);
+        session.touched = true;
+        session.write(&reboots, None, &mut writes);
+    }
+    (Step::Write(writes), live)
 }
 
 /// The order of `fold`'s events: of several sessions under one id the first comes first.

@@ -19,6 +19,6 @@ mod text;
 mod tests;
 
 pub use event::{Addresses, Event, Kind, SessionEvent, Texts};
-pub use fold::{Findings, fold, in_order, older_id};
+pub use fold::{Findings, close, fold, in_order, older_id};
 pub use request::{Context, read};
 pub use text::column;

@@ -139,6 +139,12 @@ impl State {
         self.reboot = if stopped { None } else { self.reboot(reboots, next).cloned() };
     }
 
+    /// Closed by someone else at its latest event, until a later one.
+    pub fn close(&mut self, cause: &str) {
+        let at = self.head().time();
+        self.progress.closed = Some(Closing { at, cause: Some(cause.to_owned()) });
+    }
+
     /// The latest event.
     pub fn head(&self) -> Position {
         self.progress.head()

@@ -161,6 +161,15 @@ impl Table {
         row.acctterminatecause.as_deref() == Some(schema::SESSION_ID_REUSED) && next >= Some(at)
     }
 
+    /// Its NAS, when asked, has no session any more.
+    fn lose(&mut self) {
+        let ask = Ask { ids: vec![ID.into()], nases: vec![NAS.into()], since: 0 };
+        let (step, live) = close(self.known(&ask), |_| true);
+        let Step::Write(writes) = step else { panic!("{step:?}") };
+        assert_eq!(live, Vec::<String>::new());
+        self.apply(writes);
+    }
+
     /// Without what depends on who came first: row ids.
     fn seen(&self) -> Vec<(Session, Option<&String>)> {
         let mut seen: Vec<_> = self
@@ -330,6 +339,47 @@ fn split(inputs: &[(Input, bool)], crashes: &[usize], batch: usize) -> Table {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Closed because its NAS had it no more, it stays so whatever is told again; heard of later, it
+    /// is as if it had never been closed.
+    #[test]
+    fn a_lost_session_is_open_again_when_it_is_heard_of(
+        events in prop::collection::vec(any_event(), 1..6),
+        at in 1..6usize,
+    ) {
+        let (mut lost, mut never) = (Table::default(), Table::default());
+        let last = event(Kind::Interim, START + 5_000, Some(5_000));
+        for (index, event) in events.iter().chain([&last]).enumerate() {
+            if index == at.min(events.len()) {
+                let stopped = lost.rows.values().all(|row| row.acctstoptime.is_some());
+                lost.lose();
+                for row in lost.rows.values().filter(|_| !stopped) {
+                    prop_assert_eq!(row.acctstoptime, row.acctupdatetime);
+                    prop_assert_eq!(row.acctterminatecause.as_deref(), Some("Unknown-To-NAS"));
+                }
+                let before = lost.rows.clone();
+                lost.write(&events[..index]);
+                prop_assert_eq!(&before, &lost.rows);
+            }
+            lost.write(std::slice::from_ref(event));
+            never.write(std::slice::from_ref(event));
+        }
+        prop_assert_eq!(&lost.rows, &never.rows);
+        prop_assert_eq!(lost.held(), never.held());
+    }
+
+    /// What is not as it was when its NAS was asked stays open.
+    #[test]
+    fn a_session_that_spoke_meanwhile_is_not_closed(events in prop::collection::vec(any_event(), 1..4)) {
+        let mut table = Table::default();
+        table.write(&events);
+        let ask = Ask { ids: vec![ID.into()], nases: vec![NAS.into()], since: 0 };
+        let stopped = table.rows.values().all(|row| row.acctstoptime.is_some());
+        let (step, live) = close(table.known(&ask), |_| false);
+        let Step::Write(writes) = step else { panic!("{step:?}") };
+        prop_assert_eq!(live.is_empty(), stopped);
+        prop_assert!(writes.rows.is_empty());
+    }
 
     #[test]
     fn a_way_by_the_journal_does_not_change_the_row(

@@ -39,6 +39,10 @@ impl CheckConfig {
             say(format_args!("radius.dictionaries: {error}"))?;
             return Err(Failure::new(exit::FAILURE, count(1, "mistake")));
         }
+        if let Err(why) = loaded.config.radius.check_programs() {
+            say(why)?;
+            return Err(Failure::new(exit::FAILURE, count(1, "mistake")));
+        }
         for warning in &loaded.warnings {
             say(format_args!("warning: {warning}"))?;
         }

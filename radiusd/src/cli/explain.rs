@@ -66,7 +66,11 @@ impl Explain {
             now: jiff::Timestamp::now().as_second(),
             zone: &desk.zone,
             challenge: rand::random,
-            options: policy::Options { counter_carry: desk.config.compat.counter_carry },
+            // Only the daemon asks NAS, and closes what they no longer have.
+            options: policy::Options {
+                counter_carry: desk.config.compat.counter_carry,
+                checkrad: false,
+            },
         };
         let user = desk.wait(fetch_user(&self.user, &desk))?;
         let groups = desk.wait(fetch_groups(&desk))?;
@@ -208,6 +212,7 @@ async fn answer(
                 let open = desk.store.open_sessions(&[&raw, &escaped]).await?;
                 answers.open_sessions = Some(OpenSessions::List(open));
             }
+            Need::LiveSessions { .. } => answers.gone = Some(Vec::new()),
             Need::Host(name) => {
                 let found = tokio::net::lookup_host((name.as_str(), 0)).await;
                 let addresses = found.map_or(Vec::new(), |all| all.map(|at| at.ip()).collect());

@@ -64,6 +64,8 @@ pub struct Radius {
     pub dictionaries: Vec<PathBuf>,
     /// Users whose rows are kept in memory.
     pub users_cache: usize,
+    /// FreeRADIUS's checkrad, an absolute path. None: every open session counts as live.
+    pub checkrad: Option<PathBuf>,
 }
 
 /// A NAS that the configuration names.
@@ -73,7 +75,7 @@ pub struct Client {
     pub name: String,
     pub address: ClientAddress,
     pub secret: Secret,
-    /// FreeRADIUS's `nas_type`; only shown.
+    /// FreeRADIUS's `nas_type`: what `radius.checkrad` is told.
     pub r#type: String,
     pub require_message_authenticator: Tri,
     pub limit_proxy_state: Tri,
@@ -230,7 +232,17 @@ impl Default for Radius {
             inflight_source_max: 4_096,
             dictionaries: Vec::new(),
             users_cache: 100_000,
+            checkrad: None,
         }
+    }
+}
+
+impl Radius {
+    /// Says which program is named and cannot be run.
+    pub fn check_programs(&self) -> Result<(), String> {
+        let Some(program) = &self.checkrad else { return Ok(()) };
+        let why = crate::checkrad::objection(program);
+        why.map_or(Ok(()), |why| Err(format!("radius.checkrad = {program:?}: {why}")))
     }
 }
 

@@ -91,7 +91,11 @@ fn radius(section: &mut Section<'_>, default: Radius) -> Radius {
         ),
         dictionaries: section.get("dictionaries", default.dictionaries),
         users_cache: section.within("users_cache", 0..=100_000_000, default.users_cache),
+        checkrad: section.get("checkrad", Optional(default.checkrad)).0,
     };
+    if radius.checkrad.as_ref().is_some_and(|program| !program.is_absolute()) {
+        section.reject("checkrad", "expected an absolute path");
+    }
     let mut seen = Vec::new();
     for (key, addresses) in [("auth", &radius.auth), ("acct", &radius.acct)] {
         for address in addresses {

@@ -52,6 +52,7 @@ counters! {
     sessions_reused: "Sessions begun under an Acct-Session-Id that another one had"
     reboots: "Accounting-On and Accounting-Off recorded"
     sessions_closed: "Sessions looked at because their NAS rebooted"
+    sessions_gone: "Sessions closed because their NAS, when asked, did not have them"
     attempts_stored: "Attempts written"
     attempts_over_rate: "Attempts not written because there were more than attempts.rate_max"
     attempts_queue_full: "Attempts not written because too many were waiting"

@@ -4,7 +4,7 @@
 //! turns, and whose `lane` gives whatever has come, at most `accounting.batch_max`, to the
 //! `writer`, which commits it as one transaction. A conflict with another writer is tried again; a value that the store refuses is
 //! found by halving the batch and goes to `quarantine`; `reboots` have a lane of their own, since
-//! an Accounting-On may close many sessions. Only then each worker is told (`answers`).
+//! an Accounting-On may close many sessions, and `gone` closes what a NAS says it no longer has. Only then each worker is told (`answers`).
 //!
 //! Store away, or slower than `accounting.spill_after`: a record goes to the `log`, a thread that
 //! appends all that wait to a `segment` in the journal's `folder`, calls fdatasync and answers.
@@ -17,6 +17,7 @@ mod attempts;
 mod by_hand;
 mod counters;
 mod folder;
+mod gone;
 mod lane;
 mod log;
 mod quarantine;
@@ -35,12 +36,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use schema::{Attempt, Bounds, Store};
+use schema::{Attempt, Bounds, Error, Store};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 pub use by_hand::{replay_all, retry_quarantine};
 pub use counters::Counters;
+pub use gone::Asked;
 pub use quarantine::Kept;
 pub use status::{Segment, Status, quarantined, status};
 
@@ -138,6 +140,7 @@ impl Config {
 /// The running writers. `drain` ends them.
 pub struct Journal {
     spill: Arc<Spill>,
+    writer: Arc<Writer>,
     attempts: Arc<Attempts>,
     counters: Arc<Counters>,
     stop: Arc<Stop>,
@@ -213,7 +216,7 @@ impl Journal {
         }
         let (stop, rate) = (Arc::<Stop>::default(), Arc::<Rate>::default());
         let replay = Replay {
-            writer,
+            writer: writer.clone(),
             spill: spill.clone(),
             batch_max: config.batch_max,
             spill_after: config.spill_after,
@@ -225,7 +228,7 @@ impl Journal {
         let attempts = Arc::new(Attempts::new(config.attempts_per_second, counters.clone()));
         tasks.push(runtime.spawn(attempts.clone().run(store, config.traces)));
         let (tasks, thread) = (tasks.into(), Some(thread).into());
-        Ok(Journal { spill, attempts, counters, stop, rate, tasks, thread })
+        Ok(Journal { spill, writer, attempts, counters, stop, rate, tasks, thread })
     }
 
     /// Takes a record; its worker is told later. Never waits for the store.
@@ -241,6 +244,12 @@ impl Journal {
     /// Takes an attempt, or counts it when there are too many.
     pub fn attempt(&self, attempt: Attempt) {
         self.attempts.push(attempt);
+    }
+
+    /// Closes sessions that their NAS no longer has; returns the ids of those that spoke since it
+    /// was asked.
+    pub async fn close_gone(&self, asked: Vec<Asked>) -> Result<Vec<String>, Error> {
+        gone::close_gone(&self.writer, &asked).await
     }
 
     pub fn counters(&self) -> &Counters {

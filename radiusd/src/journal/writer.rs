@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::Rng;
-use schema::{Ask, Error, Step, Store, Written};
+use schema::{Ask, Error, Known, Step, Store, Written};
 use tokio::sync::RwLock;
 use tracing::{error, warn};
 
@@ -130,11 +130,23 @@ impl Writer {
         Ok(())
     }
 
-    /// One transaction, repeated while others are at the same rows.
     pub async fn fold(
         &self,
         ask: &Ask,
         events: &[&SessionEvent],
+    ) -> Result<(Written, Findings), Error> {
+        let decide = |known: Known| {
+            let older_are_known = known.older_are_known;
+            fold(known, older_are_known, &ask.ids, events)
+        };
+        self.transaction(ask, decide).await
+    }
+
+    /// One transaction, repeated while others are at the same rows.
+    pub async fn transaction(
+        &self,
+        ask: &Ask,
+        mut decide: impl FnMut(Known) -> (Step, Findings) + Send,
     ) -> Result<(Written, Findings), Error> {
         let _under_way = self.barrier.read().await;
         let mut tries = 0;
@@ -143,8 +155,7 @@ impl Writer {
             let result = self
                 .store
                 .write_sessions(ask, |known| {
-                    let older_are_known = known.older_are_known;
-                    let (step, found) = fold(known, older_are_known, &ask.ids, events);
+                    let (step, found) = decide(known);
                     findings = found;
                     if let Step::Write(writes) = &step {
                         rows = self.online.rows(&writes.rows);

@@ -41,11 +41,14 @@ pub struct Request<'a> {
     pub options: Options,
 }
 
-/// Where FreeRADIUS's way is wanted although ours is better (`compat` in the configuration).
+/// What the configuration says of decisions: where FreeRADIUS's way is wanted although ours is
+/// better (`compat`), and what can be asked.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// Session-Timeout of a counter may reach into the next period.
     pub counter_carry: bool,
+    /// At a limit NAS can be asked whether they still have a session.
+    pub checkrad: bool,
 }
 
 /// What is known of the user: `user` is `None` when neither form of the name has rows.
@@ -224,6 +227,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
                     Need::Profile(name) => Lacks::Profile(name.clone()),
                     Need::Counter { ask, .. } => Lacks::Counter(*ask),
                     Need::OpenSessions { .. } => Lacks::OpenSessions,
+                    Need::LiveSessions { .. } => Lacks::LiveSessions,
                     Need::Host(name) => Lacks::Host(name.clone()),
                     Need::SlowPassword(_) => Lacks::PasswordCheck,
                 },

@@ -22,6 +22,8 @@ pub enum Need {
     /// How many sessions this user has: [`Answers::open_sessions`]. Fewer than `limit` need only be
     /// counted.
     OpenSessions { user: Vec<u8>, limit: u32 },
+    /// Which of these sessions their NAS no longer have: [`Answers::gone`].
+    LiveSessions { user: Vec<u8>, sessions: Vec<schema::OpenSession> },
     /// The addresses of a host that a row names instead of one: [`Answers::host`].
     Host(String),
     /// A password whose check takes long: [`Answers::slow_password`].
@@ -90,6 +92,8 @@ pub struct Answers {
     counters: SmallVec<[(Ask, Counted); 2]>,
     hosts: Vec<(String, Vec<IpAddr>)>,
     pub open_sessions: Option<OpenSessions>,
+    /// By radacctid.
+    pub gone: Option<Vec<i64>>,
     pub slow_password: Option<bool>,
 }
 

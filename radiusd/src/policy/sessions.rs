@@ -30,12 +30,9 @@ impl<R: Recorder> Case<'_, '_, R> {
         };
         let (count, multilink) = match open {
             OpenSessions::Count(count) => (u64::from(*count), false),
-            OpenSessions::List(sessions) => {
-                let count = u64::try_from(sessions.len()).unwrap_or(u64::MAX);
-                (count, sessions.iter().any(|session| self.is_same_link(session)))
-            }
+            OpenSessions::List(sessions) => self.live(sessions, limit)?,
         };
-        let under = i64::try_from(count).unwrap_or(i64::MAX) < i64::from(limit.cast_signed());
+        let under = is_under(count, limit);
         let ports = first(&self.reply, Role::PortLimit).and_then(|held| held.pair.value.as_u64());
         let joins = multilink && ports.is_some_and(|ports| ports > u64::from(limit));
         let why = match (under, joins) {
@@ -57,6 +54,34 @@ impl<R: Recorder> Case<'_, '_, R> {
         Err(Halt::Refuse(Reason::AlreadyLoggedIn))
     }
 
+    /// How many of them count, and whether this one is a further link of one of those. At the
+    /// limit their NAS are asked, if they can be; where none at all is allowed it would not matter.
+    fn live(&mut self, sessions: &[OpenSession], limit: u32) -> Result<(u64, bool), Halt> {
+        let all = u64::try_from(sessions.len()).unwrap_or(u64::MAX);
+        let gone = match &self.facts.answers.gone {
+            Some(gone) => gone.as_slice(),
+            None if self.request.options.checkrad && limit > 0 && !is_under(all, limit) => {
+                let user = self.view.user().unwrap_or_default().to_vec();
+                let sessions = sessions.to_vec();
+                return Err(self.wait(vec![Need::LiveSessions { user, sessions }]));
+            }
+            None => &[],
+        };
+        let (mut count, mut multilink) = (0, false);
+        for session in sessions {
+            if gone.contains(&session.radacctid) {
+                self.recorder.note(|| TraceStep::SessionGone {
+                    nas: session.nas_ip.clone(),
+                    session: session.acctsessionid.clone(),
+                });
+            } else {
+                count += 1;
+                multilink |= self.is_same_link(session);
+            }
+        }
+        Ok((count, multilink))
+    }
+
     /// Same address or same station: a multilink bundle, as FreeRADIUS takes it.
     fn is_same_link(&self, session: &OpenSession) -> bool {
         let packet = self.request.packet;
@@ -76,4 +101,9 @@ impl<R: Recorder> Case<'_, '_, R> {
             _ => false,
         }
     }
+}
+
+/// As FreeRADIUS compares, to whom a limit beyond the signed numbers is none at all.
+fn is_under(count: u64, limit: u32) -> bool {
+    i64::try_from(count).unwrap_or(i64::MAX) < i64::from(limit.cast_signed())
 }

@@ -157,6 +157,11 @@ pub enum TraceStep {
     NoPassword {
         why: &'static str,
     },
+    /// An open session that its NAS no longer has.
+    SessionGone {
+        nas: String,
+        session: String,
+    },
     Sessions {
         open: u64,
         limit: u32,
@@ -194,6 +199,7 @@ pub enum Lacks {
     Profile(String),
     Counter(Ask),
     OpenSessions,
+    LiveSessions,
     Host(String),
     PasswordCheck,
 }

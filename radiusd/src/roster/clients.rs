@@ -19,6 +19,8 @@ const LEARN_AFTER: u32 = 100;
 pub struct Nas {
     pub name: Box<str>,
     pub shortname: Box<str>,
+    /// FreeRADIUS's nas_type.
+    pub r#type: Box<str>,
     pub secret: Secret,
     pub network: IpNet,
     pub require_message_authenticator: Tri,
@@ -86,6 +88,7 @@ impl Nas {
         Arc::new(Nas {
             name: "test".into(),
             shortname: "test".into(),
+            r#type: "other".into(),
             secret: Secret::new(b"testing123"),
             network: "127.0.0.1/32".parse().unwrap(),
             require_message_authenticator: Tri::Auto,

@@ -82,6 +82,7 @@ fn configured(client: &config::Client, network: IpNet, learned: Arc<Learned>) ->
     Nas {
         name: client.name.as_str().into(),
         shortname: client.name.as_str().into(),
+        r#type: client.r#type.as_str().into(),
         secret: Secret::new(client.secret.reveal().as_bytes()),
         network,
         require_message_authenticator: rule(client.require_message_authenticator),
@@ -103,6 +104,7 @@ fn listed(row: &NasRow, network: IpNet, is_one: bool, learned: Arc<Learned>) -> 
     Nas {
         name: row.nasname.as_str().into(),
         shortname: row.shortname.as_str().into(),
+        r#type: row.r#type.as_str().into(),
         secret: Secret::new(row.secret.as_bytes()),
         network,
         require_message_authenticator: row.require_message_authenticator,
@@ -116,6 +118,7 @@ fn identified(nas: &NamedNas) -> Nas {
     Nas {
         name: nas.identifier.as_str().into(),
         shortname: nas.shortname.as_str().into(),
+        r#type: nas.r#type.as_str().into(),
         secret: Secret::new(nas.secret.as_bytes()),
         network: IpNet::from(IpAddr::from([0, 0, 0, 0])),
         // Its address proves nothing (`deviations.md` 8).

@@ -8,6 +8,7 @@ mod harness;
 mod access;
 mod accounting;
 mod away;
+mod checkrad;
 mod deviations;
 mod differential;
 mod faults;

@@ -2,6 +2,7 @@
 
 mod attempts;
 pub mod case;
+mod checkrad;
 mod generate;
 
 use std::fs;

@@ -42,6 +42,16 @@ pub struct FreeRadius {
 impl FreeRadius {
     /// On this database; knows the NAS of its `nas` table at this moment.
     pub fn start(cluster: &Cluster, database: &str, zone: &str) -> FreeRadius {
+        FreeRadius::start_with(cluster, database, zone, Path::new("/usr/sbin/checkrad"))
+    }
+
+    /// With another program in checkrad's place.
+    pub fn start_with(
+        cluster: &Cluster,
+        database: &str,
+        zone: &str,
+        checkrad: &Path,
+    ) -> FreeRadius {
         let directory = scratch::directory("freeradius");
         let auth = SocketAddr::from((Ipv4Addr::LOCALHOST, scratch::port()));
         let acct = SocketAddr::from((Ipv4Addr::LOCALHOST, scratch::port()));
@@ -61,6 +71,7 @@ impl FreeRadius {
         let write = |name: &str, text: &str| {
             let text = text
                 .replace("@raddb@", raddb.to_str().expect("a path of text"))
+                .replace("@checkrad@", checkrad.to_str().expect("a path of text"))
                 .replace("@connection@", &connection)
                 .replace("@auth@", &auth.port().to_string())
                 .replace("@acct@", &acct.port().to_string());

@@ -1,0 +1,39 @@
+//! Sessions that their NAS no longer has: closed at their latest event, until a later one.
+
+use schema::{Ask, Error};
+
+use super::writer::Writer;
+use crate::accounting::{Findings, close};
+
+/// A session as it stood when its NAS was asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    pub acctuniqueid: String,
+    pub nas: String,
+    /// Its latest event, epoch seconds.
+    pub update: Option<i64>,
+}
+
+/// Closes them; returns the ids of those that spoke meanwhile.
+pub async fn close_gone(writer: &Writer, asked: &[Asked]) -> Result<Vec<String>, Error> {
+    let mut ids: Vec<String> = asked.iter().map(|one| one.acctuniqueid.clone()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut nases: Vec<String> = asked.iter().map(|one| one.nas.clone()).collect();
+    nases.sort_unstable();
+    nases.dedup();
+    let since = asked.iter().filter_map(|one| one.update).min().unwrap_or(0);
+    let ask = Ask { ids, nases, since };
+    let update = |id: &str| asked.iter().find(|one| one.acctuniqueid == id).map(|one| one.update);
+    let mut live = Vec::new();
+    let written = writer
+        .transaction(&ask, |known| {
+            let (step, spoke) =
+                close(known, |row| update(&row.acctuniqueid) == Some(row.acctupdatetime));
+            live = spoke;
+            (step, Findings::default())
+        })
+        .await?;
+    writer.counters.sessions_gone.add(written.0.updated as u64);
+    Ok(live)
+}
