@@ -6,13 +6,15 @@
 
 # What the build needs of Debian, and what the tests need on top.
 BUILD = gcc libc6-dev make
-TESTS = $(BUILD) postgresql freeradius freeradius-postgresql freeradius-utils faketime
+NODE = $(if $(shell command -v node),,nodejs npm)
+TESTS = $(BUILD) $(NODE) chromium postgresql freeradius freeradius-postgresql freeradius-utils faketime
 
 # One secret for the machine itself, so that a newcomer has something to try.
 TRY = --data-dir var --set clients.localhost.address=127.0.0.1 --set clients.localhost.secret=testing123
 
 run:
 	@.ci/packages $(BUILD)
+	@.ci/ui
 	@mkdir -p var
 	cargo build --locked --package radiusd
 	@.ci/try
@@ -49,5 +51,9 @@ faults:
 	FAULT_SECONDS=$(FAULT_SECONDS) FAULT_MIXED_SECONDS=$(FAULT_MIXED_SECONDS) FAULT_SEED=$(FAULT_SEED) \
 		cargo test --locked --package radiusd --test stories -- faults --nocapture --test-threads=1
 
+# Every page of the web interface in both themes and languages, in mgmt/ui/screenshots.
 screenshots:
-	@echo "make screenshots has no content yet: it comes with the user interface."
+	@.ci/packages $(BUILD) $(NODE) chromium fonts-noto-cjk
+	@.ci/ui
+	cargo build --locked --package radiusd
+	npm run --silent --prefix mgmt/ui screenshots

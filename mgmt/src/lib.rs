@@ -10,12 +10,11 @@
 //!
 //! `password`, `totp` and `throttle` are against guessers, `keys` is what isn't in the store,
 //! `sealed` what lies in it encrypted, `first` the operator of a store that has none. `listen` bounds
-//! connections, `health` answers probes, `front` is what a browser finds.
+//! connections, `health` answers probes, `ui` is what a browser finds.
 
 mod api;
 mod body;
 pub mod first;
-mod front;
 mod guard;
 mod health;
 pub mod keys;
@@ -28,6 +27,7 @@ mod problem;
 mod sealed;
 mod throttle;
 mod totp;
+mod ui;
 mod web;
 
 use axum::Router;
@@ -54,12 +54,10 @@ pub fn router(context: Context) -> Router {
     let (api, _) = api::router().split_for_parts();
     let router = api
         .route("/api/openapi.json", get(openapi::show))
-        // people
-        .route("/", get(front::front))
         // probes
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
-        .fallback(problem::no_such_page)
+        .fallback(ui::show)
         .method_not_allowed_fallback(problem::no_such_method);
     web::protect(router, &context).with_state(context)
 }

@@ -25,12 +25,24 @@ async fn what_is_not_there_is_a_problem() {
     guest.get("/api/v1/nothing").await.is(404);
 }
 
+/// Whether the interface was there at build time or not.
 #[tokio::test]
-async fn the_front_page_runs_nothing() {
-    let guest = TestApp::with(|_| {}).await.guest();
+async fn a_browser_finds_a_page_at_every_address_of_a_page() {
+    let guest = TestApp::with(|_| {}).await.guest().with("accept", "text/html,*/*;q=0.8");
     let answer = guest.get("/").await.is(200);
-    let policy = answer.header("content-security-policy");
-    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
-    assert!(policy.contains("style-src 'sha256-"), "{policy}");
-    assert!(!answer.text.contains("<script"));
+    let policy = answer.header("content-security-policy").to_owned();
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe-eval"), "{policy}");
+    let script = policy.split(';').find(|part| part.trim().starts_with("script-src"));
+    assert!(script.is_none_or(|script| script.trim() == "script-src 'self'"), "{policy}");
+    assert!(!answer.text.contains("<script>"), "nothing inline runs");
+    assert_eq!(answer.header("cache-control"), "no-cache");
+    let tag = answer.header("etag").to_owned();
+    assert_eq!(guest.get("/operators?open=add").await.is(200).text, answer.text);
+    let again = guest.clone().with("if-none-match", &tag).get("/").await.is(304);
+    assert_eq!(again.text, "");
+    // What a page asks for and isn't there is not a page.
+    guest.get("/assets/gone.js").await.is(404);
+    guest.get("/api/v1/nothing").await.is(404);
+    guest.get("/health/nothing").await.is(404);
+    guest.delete("/operators").await.is(404);
 }

@@ -1,0 +1,97 @@
+// The only place that fetches.
+import createClient from 'openapi-fetch'
+import type { components, paths } from './schema'
+
+export type Schemas = components['schemas']
+export type Me = Schemas['Me']
+export type Operator = Schemas['Operator']
+export type Role = Schemas['Role']
+export type Token = Schemas['Token']
+export type Entry = Schemas['Entry']
+export type Login = Schemas['Login']
+export type Permission = Schemas['Permission']
+export type Problem = Schemas['Problem']
+
+/** What the server, or the way to it, had to say against a request. */
+export class Failure extends Error {
+  constructor(
+    readonly status: number,
+    readonly problem: Partial<Problem>,
+    readonly retryAfter: number | null = null,
+  ) {
+    super(problem.detail ?? problem.title ?? String(status))
+  }
+
+  get isSecondFactor(): boolean {
+    return this.problem.type === '/problems/second-factor'
+  }
+
+  field(name: string): string | undefined {
+    return this.problem.fields?.find((field) => field.field === name)?.detail
+  }
+}
+
+// A change with a cookie names this header: no foreign page can have a browser send it.
+export const api = createClient<paths>({ headers: { 'x-radiusd': '1' } })
+
+let lost: () => void = () => undefined
+
+/** Says what happens when the login has ended meanwhile. */
+export function onLoginLost(then: () => void): void {
+  lost = then
+}
+
+interface Answer<T> {
+  data?: T
+  error?: unknown
+  response: Response
+}
+
+async function answered<T>(asked: Promise<Answer<T>>): Promise<Answer<T>> {
+  let answer: Answer<T>
+  try {
+    answer = await asked
+  } catch {
+    throw new Failure(0, {})
+  }
+  const { error, response } = answer
+  if (response.ok) return answer
+  if (response.status === 401 && new URL(response.url).pathname !== '/api/v1/login') lost()
+  const problem = typeof error === 'object' && error !== null ? (error as Partial<Problem>) : {}
+  throw new Failure(response.status, problem, Number(response.headers.get('retry-after')) || null)
+}
+
+/** The answer, or a `Failure` is thrown. */
+export async function ask<T>(asked: Promise<Answer<T>>): Promise<T> {
+  return (await answered(asked)).data as T
+}
+
+/** The answer and the tag that says which version it is. */
+export async function askTagged<T>(asked: Promise<Answer<T>>): Promise<{ data: T; etag: string | null }> {
+  const { data, response } = await answered(asked)
+  return { data: data as T, etag: response.headers.get('etag') }
+}
+
+export type State = 'ok' | 'degraded' | 'down'
+
+export interface Part {
+  name: string
+  state: State
+  detail?: string
+  numbers?: Record<string, number>
+}
+
+/** As /health/ready answers: for probes, so it stands in no document of the API. */
+export interface Health {
+  status: State
+  version: string
+  uptime_seconds: number
+  parts: Part[]
+}
+
+export async function readHealth(): Promise<Health> {
+  const response = await fetch('/health/ready', { cache: 'no-store' })
+  // 503 tells which part is down.
+  if (!response.ok && response.status !== 503) throw new Failure(response.status, {})
+  return (await response.json()) as Health
+}

@@ -1,0 +1,34 @@
+// Times and numbers as the reader's language and zone write them.
+import { useI18n } from 'vue-i18n'
+
+export function useFormat() {
+  const { locale, t, te } = useI18n()
+
+  function time(text: string): string {
+    const style = { dateStyle: 'medium', timeStyle: 'short' } as const
+    return new Intl.DateTimeFormat(locale.value, style).format(new Date(text))
+  }
+
+  function number(value: number): string {
+    return new Intl.NumberFormat(locale.value).format(value)
+  }
+
+  function duration(seconds: number): string {
+    const units = [['day', 86_400], ['hour', 3_600], ['minute', 60], ['second', 1]] as const
+    const [unit, size] = units.find(([, one]) => seconds >= one) ?? units[3]
+    const style = { style: 'unit', unit, unitDisplay: 'long' } as const
+    return new Intl.NumberFormat(locale.value, style).format(Math.floor(seconds / size))
+  }
+
+  function wordOf(group: string, key: string, otherwise: string): string {
+    const path = `${group}.${key.replace(/[^a-z]/g, '_')}`
+    return te(path) ? t(path) : otherwise
+  }
+
+  /** A permission in words; the server's own where a newer one is meant. */
+  const permission = (name: string, otherwise = name) => wordOf('permission', name, otherwise)
+  /** A built-in role's name in the reader's language. */
+  const role = (id: string, otherwise = id) => wordOf('role', id, otherwise)
+
+  return { time, number, duration, permission, role }
+}
