@@ -195,6 +195,10 @@ impl Journal {
         let mut lanes: Vec<_> = Vec::new();
         lanes.resize_with(writers, || Arc::new(Queue::new(config.queue_max.div_ceil(writers))));
         lanes.push(Arc::new(Queue::new(config.queue_max)));
+        // A reboot may close many sessions: nobody waits for its lane.
+        let shared = Arc::<tokio::sync::Mutex<()>>::default();
+        let mut turns = vec![shared; writers];
+        turns.push(Arc::default());
         let (orders, received) = crossbeam_channel::unbounded();
         let log = Log::new(state.clone(), answers.clone(), Files, lock);
         let thread = log.start(received)?;
@@ -202,15 +206,14 @@ impl Journal {
         let spill = Arc::new(spill);
         let writer = Arc::new(Writer::new(store.clone(), state, counters.clone(), online));
         let mut tasks = Vec::new();
-        let turn = Arc::<tokio::sync::Mutex<()>>::default();
-        for queue in lanes {
+        for (queue, turn) in lanes.into_iter().zip(turns) {
             let lane = Lane {
                 writer: writer.clone(),
                 queue,
                 spill: spill.clone(),
                 batch_max,
                 spill_after: config.spill_after,
-                turn: turn.clone(),
+                turn,
             };
             tasks.push(runtime.spawn(lane.run()));
         }

@@ -29,6 +29,10 @@ export function useFormat() {
   const permission = (name: string, otherwise = name) => wordOf('permission', name, otherwise)
   /** A built-in role's name in the reader's language. */
   const role = (id: string, otherwise = id) => wordOf('role', id, otherwise)
+  const spelt = (name: string) => name.replace(/_/g, ' ')
+  /** A part of the server, and what is counted of it. */
+  const part = (name: string) => wordOf('part', name, spelt(name))
+  const measure = (name: string) => wordOf('measure', name, spelt(name))
 
-  return { time, number, duration, permission, role }
+  return { time, number, duration, permission, role, part, measure }
 }
