@@ -122,6 +122,10 @@ fn radiusd_decides_as_freeradius() {
         let mut wrong = None;
         let mut before = None;
         for attempt in 0..3 {
+            if attempt > 0 && case.uses_clock() {
+                // FreeRADIUS reads a clock that may be a tick behind in a second's first moments.
+                std::thread::sleep(Duration::from_millis(25));
+            }
             for nas in &mut *sockets {
                 nas.timeout = if request.may_be_silent() { SILENCE } else { PATIENCE };
             }
