@@ -48,6 +48,8 @@ pub struct Outcome {
     pub lost: u64,
     pub seconds: f64,
     pub latency: Histogram,
+    /// Of what was due in each tenth of a second: replies, and the longest wait in ns.
+    pub tenths: Vec<(u64, u64)>,
 }
 
 impl Outcome {
@@ -67,6 +69,16 @@ impl Outcome {
         self.lost += other.lost;
         self.seconds = self.seconds.max(other.seconds);
         self.latency.merge(&other.latency);
+    }
+
+    fn note(&mut self, since: u64, wait: u64) {
+        let tenth = (since / 100_000_000) as usize;
+        if self.tenths.len() <= tenth {
+            self.tenths.resize(tenth + 1, (0, 0));
+        }
+        let (count, longest) = &mut self.tenths[tenth];
+        *count += 1;
+        *longest = (*longest).max(wait);
     }
 
     /// What must never happen, in words; empty when all is well.
@@ -114,7 +126,7 @@ impl Generator {
     ) -> Result<Outcome> {
         let begun = self.now();
         let end = begun + time.as_nanos() as u64;
-        let mut run = Run { generator: self, traffic, outcome: Outcome::default(), end };
+        let mut run = Run { generator: self, traffic, outcome: Outcome::default(), begun, end };
         match load {
             Load::Closed { window } => run.closed(window)?,
             Load::Open { rate } => run.open(1e9 / rate)?,
@@ -156,6 +168,7 @@ struct Run<'a> {
     generator: &'a mut Generator,
     traffic: &'a mut dyn Traffic,
     outcome: Outcome,
+    begun: u64,
     end: u64,
 }
 
@@ -316,7 +329,7 @@ impl Run<'_> {
 
     fn settle(&mut self, number: usize, now: u64) -> usize {
         let Generator { lines, inbox, keys, .. } = &mut *self.generator;
-        let outcome = &mut self.outcome;
+        let (outcome, begun) = (&mut self.outcome, self.begun);
         let mut freed = 0;
         for (reply, _) in inbox.iter() {
             match lines[number].settle(self.traffic, keys, reply) {
@@ -327,6 +340,7 @@ impl Run<'_> {
                     outcome.wrong += u64::from(!right);
                     outcome.unsigned += u64::from(!signed);
                     outcome.latency.add(now - due);
+                    outcome.note(due.saturating_sub(begun), now - due);
                 }
                 Settled::Forged => outcome.forged += 1,
                 Settled::Stray => outcome.stray += 1,

@@ -110,6 +110,9 @@ struct LoadOptions {
     /// Each user once.
     #[arg(long)]
     once: bool,
+    /// Also the longest wait in each tenth of a second.
+    #[arg(long)]
+    timeline: bool,
     /// The server is an echo server.
     #[arg(long)]
     echo: bool,
@@ -171,6 +174,15 @@ fn load(options: &LoadOptions) -> Result<()> {
     let own = generator::Own::begin();
     let outcome = generator.run(&mut *traffic, load, Duration::from_secs_f64(options.seconds))?;
     print(&outcome, own.us_per(outcome.answered));
+    if options.timeline {
+        for (tenth, (count, longest)) in outcome.tenths.iter().enumerate() {
+            println!(
+                "{:6.1} s  {count:6} replies, longest {:.1} ms",
+                tenth as f64 / 10.0,
+                *longest as f64 / 1e6
+            );
+        }
+    }
     Ok(())
 }
 
