@@ -10,7 +10,8 @@
 //!
 //! `password`, `totp` and `throttle` are against guessers, `keys` is what isn't in the store,
 //! `sealed` what lies in it encrypted, `first` the operator of a store that has none. `listen` bounds
-//! connections, `health` answers probes, `ui` is what a browser finds.
+//! connections, `tls` is what certificate they see, `health` answers probes, `ui` is what a browser
+//! finds.
 
 mod api;
 mod body;
@@ -26,6 +27,7 @@ pub mod permission;
 mod problem;
 mod sealed;
 mod throttle;
+mod tls;
 mod totp;
 mod ui;
 mod web;
@@ -41,6 +43,7 @@ pub use listen::{Bounded, Peer};
 pub use openapi::document;
 pub use problem::Problem;
 pub use sealed::FieldKeys;
+pub use tls::{Tls, TlsFiles};
 
 /// What management asks of the daemon it runs in.
 pub trait Daemon: Send + Sync + 'static {

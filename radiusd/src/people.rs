@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mgmt::{Bounded, Context, Options, Peer, first, keys};
+use mgmt::{Bounded, Context, Options, Peer, Tls, first, keys};
 use schema::{AuditKeys, Store};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -52,6 +52,7 @@ pub fn serve(
     let audit_keys = Arc::new(keys::audit_keys(&data_dir).map_err(failed("keys/audit"))?);
     let field_keys = keys::field_keys(&data_dir).map_err(failed("keys/fields"))?;
     let options = Options {
+        tls: config.http.tls.is_some(),
         public_url: config.http.public_url.as_ref().map(|url| url.0.clone()),
         trusted_proxies: config.http.trusted_proxies.clone(),
         store_turns: (config.store.pool / 4).max(1),
@@ -61,7 +62,13 @@ pub fn serve(
     let context = Context::new(store.clone(), Arc::new(control), options)
         .map_err(|why| Failure::new(exit::CONFIG, format!("http.public_url: {why}")))?;
     let service = mgmt::router(context).into_make_service_with_connect_info::<Peer>();
-    people.spawn(async move { axum::serve(Bounded::new(listener), service).await });
+    let tls = config.http.tls.clone().map(Tls::new).transpose();
+    let tls = tls.map_err(|why| Failure::new(exit::CONFIG, format!("http.tls: {why}")))?;
+    let listener = Bounded::new(listener, tls.as_ref());
+    people.spawn(async move { axum::serve(listener, service).await });
+    if let Some(tls) = tls {
+        people.spawn(tls.renew());
+    }
     people.spawn(first_operator(store.clone(), data_dir, audit_keys));
     people.spawn(purge(store.clone()));
     Ok(())

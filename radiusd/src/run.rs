@@ -54,7 +54,7 @@ fn runtime() -> Result<Runtime, Failure> {
 async fn serve(config: Config, runtime: &Runtime, people: &Runtime) -> Result<(), Failure> {
     let dictionary = Dictionary::shipped_with(&config.radius.dictionaries)
         .map_err(|error| Failure::new(exit::CONFIG, error.to_string()))?;
-    config.radius.check_programs().map_err(|why| Failure::new(exit::CONFIG, why))?;
+    config.check_files().map_err(|why| Failure::new(exit::CONFIG, why))?;
     let store = reach(&config).await?;
     let workers = match config.radius.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -82,7 +82,8 @@ async fn serve(config: Config, runtime: &Runtime, people: &Runtime) -> Result<()
     let mut pages = String::new();
     if let Some(listener) = http_listener {
         let address = listener.local_addr().map_err(|error| Failure::io("http.listen", &error))?;
-        pages = format!(", pages on http://{address}");
+        let scheme = if config.http.tls.is_some() { "https" } else { "http" };
+        pages = format!(", pages on {scheme}://{address}");
         people::serve(people, listener, &config, &store, Control::new(Arc::clone(&shared)))?;
     }
     runtime.spawn(purge(store.clone(), config.attempts.keep_days));

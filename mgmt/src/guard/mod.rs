@@ -59,6 +59,8 @@ struct Inner {
 pub struct Options {
     /// As browsers write it, `https://radius.example`; what they then say must fit.
     pub public_url: Option<String>,
+    /// Whether we speak TLS ourselves.
+    pub tls: bool,
     /// Proxies whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<IpNet>,
     pub audit_keys: Arc<AuditKeys>,
@@ -80,6 +82,7 @@ impl Options {
     pub fn new(audit_keys: Arc<AuditKeys>, field_keys: FieldKeys) -> Options {
         Options {
             public_url: None,
+            tls: false,
             trusted_proxies: Vec::new(),
             audit_keys,
             field_keys,
@@ -136,7 +139,7 @@ impl Context {
     }
 
     pub(crate) fn is_secure(&self) -> bool {
-        self.public_url().is_some_and(PublicUrl::is_secure)
+        self.public_url().map_or(self.inner.options.tls, PublicUrl::is_secure)
     }
 
     /// A problem that names the missing grants where the tables are missing: RADIUS runs without.

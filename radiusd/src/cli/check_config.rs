@@ -39,7 +39,7 @@ impl CheckConfig {
             say(format_args!("radius.dictionaries: {error}"))?;
             return Err(Failure::new(exit::FAILURE, count(1, "mistake")));
         }
-        if let Err(why) = loaded.config.radius.check_programs() {
+        if let Err(why) = loaded.config.check_files() {
             say(why)?;
             return Err(Failure::new(exit::FAILURE, count(1, "mistake")));
         }

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
+use mgmt::TlsFiles;
 pub use schema::Tri;
 
 pub use read::{Loaded, keys};
@@ -151,6 +152,8 @@ pub struct Http {
     pub public_url: Option<PublicUrl>,
     /// Proxies whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// TLS spoken by ourselves.
+    pub tls: Option<TlsFiles>,
 }
 
 /// `https://radius.example`, without a path.
@@ -207,6 +210,7 @@ impl Default for Config {
                 insecure: false,
                 public_url: None,
                 trusted_proxies: Vec::new(),
+                tls: None,
             },
             compat: Compat { escape_names: false, counter_carry: false },
             log: Log { level: "info".into(), format: LogFormat::Text },
@@ -237,12 +241,16 @@ impl Default for Radius {
     }
 }
 
-impl Radius {
-    /// Says which program is named and cannot be run.
-    pub fn check_programs(&self) -> Result<(), String> {
-        let Some(program) = &self.checkrad else { return Ok(()) };
-        let why = crate::checkrad::objection(program);
-        why.map_or(Ok(()), |why| Err(format!("radius.checkrad = {program:?}: {why}")))
+impl Config {
+    /// Says which file or program is named and cannot be used.
+    pub fn check_files(&self) -> Result<(), String> {
+        if let Some(program) = &self.radius.checkrad
+            && let Some(why) = crate::checkrad::objection(program)
+        {
+            return Err(format!("radius.checkrad = {program:?}: {why}"));
+        }
+        let tls = self.http.tls.as_ref().map_or(Ok(()), TlsFiles::check);
+        tls.map_err(|why| format!("http.tls: {why}"))
     }
 }
 

@@ -1,6 +1,9 @@
 //! The list of keys, in the order of `packaging/radiusd.toml`.
 
+use std::path::PathBuf;
 use std::time::Duration;
+
+use mgmt::TlsFiles;
 
 use super::check;
 use super::section::{Reader, Section, Shown};
@@ -175,15 +178,35 @@ fn http(section: &mut Section<'_>, default: Http) -> Http {
         insecure: section.get("insecure", default.insecure),
         public_url: section.get("public_url", Optional(default.public_url)).0,
         trusted_proxies: section.get("trusted_proxies", default.trusted_proxies),
+        tls: section.section("tls", tls),
     };
-    if http.listen.is_some_and(|address| !address.ip().is_loopback()) && !http.insecure {
+    let is_open = http.listen.is_some_and(|address| !address.ip().is_loopback());
+    if is_open && http.tls.is_none() && !http.insecure {
         section.reject(
             "listen",
-            "plain HTTP beyond loopback shows every password to the network; expected a loopback \
-             address (and a proxy with TLS before it), or http.insecure = true",
+            "plain HTTP beyond loopback shows every password to the network; expected \
+             [http.tls], a loopback address (and a proxy with TLS before it), or \
+             http.insecure = true",
         );
     }
     http
+}
+
+fn tls(section: &mut Section<'_>) -> Option<TlsFiles> {
+    let certificate = section.get("certificate", Optional(None::<PathBuf>)).0;
+    let private_key = section.get("private_key", Optional(None::<PathBuf>)).0;
+    match (certificate, private_key) {
+        (Some(certificate), Some(private_key)) => Some(TlsFiles { certificate, private_key }),
+        (None, None) => None,
+        (Some(_), None) => {
+            section.reject("certificate", "it needs http.tls.private_key beside it");
+            None
+        }
+        (None, Some(_)) => {
+            section.reject("private_key", "it needs http.tls.certificate beside it");
+            None
+        }
+    }
 }
 
 fn log(section: &mut Section<'_>, default: Log) -> Log {
@@ -307,6 +330,8 @@ mod tests {
         }
         assert!(mistake("[http]\nlisten = \"0.0.0.0:80\"").contains("http.insecure"));
         assert!(mistake("[http]\npublic_url = \"radius.example/x\"").contains("without a path"));
+        let half = mistake("[http.tls]\ncertificate = \"c\"");
+        assert!(half.contains("http.tls.certificate") && half.contains("private_key"), "{half}");
         assert!(mistake("[http]\ntrusted_proxies = [\"x\"]").ends_with("24\""));
         assert!(mistake("radius = 1").contains("expected a section, [radius]"));
         assert!(mistake("[clients.x]\nsecret = \"s\"").contains("clients.x needs the key address"));
