@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde::de::Deserialize as _;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -68,6 +69,15 @@ fn of_json(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
 
 fn bad_json() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "The body is not JSON.")
+}
+
+/// A field that may be null: `None` where nothing was said, `Some(None)` for null.
+pub(crate) fn said<'d, T, D>(value: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: serde::Deserialize<'d>,
+    D: serde::Deserializer<'d>,
+{
+    Option::deserialize(value).map(Some)
 }
 
 /// The id in a path. What is none of ours is nothing's.

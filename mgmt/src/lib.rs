@@ -36,6 +36,7 @@ use axum::Router;
 use axum::routing::get;
 
 pub use api::operators::mistakes;
+pub use api::tenants::tenant_mistakes;
 pub use api::tokens::new_token;
 pub use guard::{ABSOLUTE_MS, Context, IDLE_MS, Options, check_public_url};
 pub use health::{Health, Part, State};

@@ -91,6 +91,10 @@ permissions! {
     WriteBilling = "billing:write", Write;
     /// Pay money back.
     Refund = "billing:refund", Write;
+    /// See tenants.
+    ReadTenants = "tenants:read", Read;
+    /// Add, change and remove tenants, and say what belongs to which.
+    WriteTenants = "tenants:write", Write;
     /// See operators and roles.
     ReadOperators = "operators:read", Read;
     /// Add, change and remove operators and roles, up to what oneself may do.
@@ -143,6 +147,24 @@ impl Set {
     /// Whether the other one has nothing that this one lacks.
     pub fn covers(self, other: Set) -> bool {
         other.0 & !self.0 == 0
+    }
+
+    /// What an operator of a tenant can be permitted at all: what is told apart by its owner. A
+    /// permission stands here once all its handlers take the `Scope` of their `Permit`.
+    pub fn within_a_tenant() -> Set {
+        use Permission as P;
+        let all = [
+            P::ReadUsers,
+            P::WriteUsers,
+            P::RevealPasswords,
+            P::ReadGroups,
+            P::WriteGroups,
+            P::ReadOperators,
+            P::WriteOperators,
+            P::ReadTokens,
+            P::WriteTokens,
+        ];
+        all.into_iter().collect()
     }
 
     pub fn both(self, other: Set) -> Set {
@@ -204,7 +226,7 @@ impl BuiltIn {
     pub fn text(self) -> &'static str {
         match self {
             BuiltIn::Administrator => "Everything",
-            BuiltIn::Manager => "Everything but operators and settings",
+            BuiltIn::Manager => "Everything but operators, tenants and settings",
             BuiltIn::Support => "Users and their sessions",
             BuiltIn::Billing => "Plans, invoices and payments",
             BuiltIn::ReadOnly => "Everything to see, nothing to change; no audit log",
@@ -216,9 +238,9 @@ impl BuiltIn {
         let all = Permission::ALL.iter().copied();
         match self {
             BuiltIn::Administrator => all.collect(),
-            BuiltIn::Manager => {
-                all.filter(|one| ![P::WriteOperators, P::WriteSettings].contains(one)).collect()
-            }
+            BuiltIn::Manager => all
+                .filter(|one| ![P::WriteOperators, P::WriteTenants, P::WriteSettings].contains(one))
+                .collect(),
             BuiltIn::Support => [
                 P::ReadUsers,
                 P::WriteUsers,
@@ -262,6 +284,11 @@ pub fn granted(role: &str, own: Option<&[String]>) -> Set {
     }
 }
 
+/// Of what a role permits, what is left to an operator of that tenant, or of none.
+pub fn confined(set: Set, tenant: Option<uuid::Uuid>) -> Set {
+    if tenant.is_some() { set.both(Set::within_a_tenant()) } else { set }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,6 +302,21 @@ mod tests {
             assert_eq!(permission.name().ends_with(":read"), permission.kind() == Kind::Read);
             assert!(permission.text().trim().ends_with('.'));
         }
+    }
+
+    #[test]
+    fn a_tenant_has_nothing_that_is_everybodys() {
+        let all = confined(Set::all(), Some(uuid::Uuid::nil()));
+        for permission in [
+            Permission::WriteTenants,
+            Permission::ReadAudit,
+            Permission::ReadSettings,
+            Permission::WriteSettings,
+        ] {
+            assert!(!all.has(permission), "{}", permission.name());
+        }
+        assert!(all.has(Permission::WriteUsers));
+        assert_eq!(confined(Set::all(), None), Set::all());
     }
 
     #[test]

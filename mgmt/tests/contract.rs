@@ -2,7 +2,7 @@
 //! nobody does what his role doesn't permit.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use mgmt::permission::{BuiltIn, Kind, find, granted};
+use mgmt::permission::{BuiltIn, Kind, Set, find, granted};
 use serde_json::{Value as Json, json};
 
 use crate::app::TestApp;
@@ -94,6 +94,7 @@ async fn what_is_not_permitted_is_denied() {
     for role in &roles {
         app.operator(&format!("a-{role}"), role).await;
     }
+    app.tenant("confined", "administrator").await;
     let fresh = app.operator("fresh", "administrator").await;
     let before = app.store.find_operator(fresh).await.unwrap().unwrap();
     let after = schema::Operator { must_change: true, ..before.clone() };
@@ -125,6 +126,10 @@ async fn what_is_not_permitted_is_denied() {
             assert_eq!(status != 403, may, "{method} {path} as {role}: {status}");
             assert_ne!(status, 401, "{method} {path} as {role}");
         }
+        let caller = app.enter("confined").await.from(&source);
+        let status = asked(&caller).await;
+        let reach = find(permission).is_none_or(|one| Set::within_a_tenant().has(one));
+        assert!(reach || status == 403, "{method} {path} in a tenant: {status}");
         let caller = app.enter("fresh").await.from(&source);
         let status = asked(&caller).await;
         assert_eq!(status != 403, permission == "in-person", "{method} {path}: {status}");

@@ -8,5 +8,6 @@ mod health;
 mod login;
 mod operators;
 mod roles;
+mod tenants;
 mod tokens;
 mod web;

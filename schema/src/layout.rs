@@ -64,8 +64,16 @@ pub(crate) const OURS: &[&str] = &[
 const USAGE: &[&str] = &["mgmt_usage", "mgmt_usage_state", "mgmt_radacct_archive"];
 
 /// Ours, needed for management and for nothing else.
-const MANAGEMENT: &[&str] =
-    &["mgmt_operators", "mgmt_roles", "mgmt_logins", "mgmt_factors", "mgmt_tokens", "mgmt_audit"];
+const MANAGEMENT: &[&str] = &[
+    "mgmt_operators",
+    "mgmt_roles",
+    "mgmt_logins",
+    "mgmt_factors",
+    "mgmt_tokens",
+    "mgmt_audit",
+    "mgmt_tenants",
+    "mgmt_owners",
+];
 
 /// How a column keeps what it keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

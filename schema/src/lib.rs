@@ -10,7 +10,7 @@
 //! the reasons). People edit `users`, `groups` and `nas`: one function is one transaction.
 //!
 //! Who people are is in `operators`, what they may do in `roles`, how they are known in `logins`,
-//! `factors` and `tokens`. Each change of these takes an [`Actor`] and ends in its row of `audit`.
+//! `factors` and `tokens`, and what belongs to whom in `tenants`. Each change of these takes an [`Actor`] and ends in its row of `audit`.
 
 mod additions;
 mod attempts;
@@ -31,6 +31,7 @@ mod roles;
 mod rows;
 mod sessions;
 mod store;
+mod tenants;
 mod tokens;
 mod usage;
 mod users;
@@ -51,6 +52,7 @@ pub use sessions::{
     Written,
 };
 pub use store::{Options, Report, Status, Store};
+pub use tenants::{Owned, Scope, Tenant};
 pub use tokens::Token;
 pub use usage::{Amount, By, Compared, Difference, Filled, Total, Usage, UsageFilter, usage_of};
 pub use users::{Membership, User};
@@ -83,6 +85,7 @@ fn statements<'k>(
         sessions::statements(),
         sessions::more_statements(),
         store::statements(),
+        tenants::statements(),
         tokens::statements(),
         usage::all_statements(),
         users::statements(),
@@ -106,6 +109,13 @@ fn statements<'k>(
 fn id(row: &engine::Row<'_>, column: usize) -> Result<uuid::Uuid, Error> {
     let text = row.text(column)?;
     text.parse().map_err(|_| Error::Schema("an id in a table of ours is no UUID".into()))
+}
+
+fn id_or_null(row: &engine::Row<'_>, column: usize) -> Result<Option<uuid::Uuid>, Error> {
+    match row.text_or_null(column)? {
+        Some(_) => id(row, column).map(Some),
+        None => Ok(None),
+    }
 }
 
 /// A JSON list of names; `None` for NULL.

@@ -45,7 +45,7 @@ statements! {
     );
     FIND = both(
         "SELECT o.id, o.name, o.full_name, o.email, o.role, o.disabled, o.must_change, \
-         o.created_ms, o.password_ms, o.last_login_ms, r.permissions, \
+         o.created_ms, o.password_ms, o.last_login_ms, o.tenant_id, r.permissions, \
          l.id, l.created_ms, l.seen_ms, l.expires_ms, l.source, l.agent \
          FROM mgmt_logins l JOIN mgmt_operators o ON o.id = l.operator_id \
          LEFT JOIN mgmt_roles r ON r.id = o.role WHERE l.secret_hash = $1",
@@ -97,15 +97,15 @@ impl Store {
         let map: Map<(Login, Bearer)> = |row| {
             let operator = operator(row)?;
             let login = Login {
-                id: crate::id(row, 11)?,
+                id: crate::id(row, 12)?,
                 operator: operator.id,
-                created_ms: row.int(12)?,
-                seen_ms: row.int(13)?,
-                expires_ms: row.int(14)?,
-                source: row.text(15)?,
-                agent: row.text(16)?,
+                created_ms: row.int(13)?,
+                seen_ms: row.int(14)?,
+                expires_ms: row.int(15)?,
+                source: row.text(16)?,
+                agent: row.text(17)?,
             };
-            Ok((login, Bearer { operator, permissions: crate::names(row, 10)? }))
+            Ok((login, Bearer { operator, permissions: crate::names(row, 11)? }))
         };
         self.engine()?.find(&FIND, values![secret_hash], map).await
     }

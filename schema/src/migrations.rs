@@ -37,6 +37,7 @@ const OURS: &[Migration] = &[
     migration!(7, "0007_operators"),
     migration!(8, "0008_audit"),
     migration!(9, "0009_factors"),
+    migration!(10, "0010_tenants"),
 ];
 
 statements! {

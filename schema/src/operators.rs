@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::audit::{self, Actor, Deed};
 use crate::engine::{Map, Row, Tx, both, statements, values};
 use crate::migrations::now_ms;
-use crate::{Error, Store};
+use crate::{Error, Scope, Store};
 
 /// The built-in role of which one enabled operator always stays.
 pub const ADMINISTRATOR: &str = "administrator";
@@ -30,6 +30,8 @@ pub struct Operator {
     /// When the password was set.
     pub password_ms: i64,
     pub last_login_ms: Option<i64>,
+    /// Only what this tenant owns is his to see; `None` is everything.
+    pub tenant: Option<Uuid>,
 }
 
 /// What a sign-in is checked against.
@@ -45,34 +47,36 @@ pub struct Credentials {
 statements! {
     ADD = both(
         "INSERT INTO mgmt_operators (id, name, folded, full_name, email, role, disabled, \
-         must_change, password_hash, password_ms, created_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) ON CONFLICT (folded) DO NOTHING",
+         must_change, password_hash, password_ms, created_ms, tenant_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11) ON CONFLICT (folded) DO NOTHING",
     );
     FIND = both(
         "SELECT id, name, full_name, email, role, disabled, must_change, created_ms, \
-         password_ms, last_login_ms FROM mgmt_operators WHERE id = $1",
+         password_ms, last_login_ms, tenant_id FROM mgmt_operators WHERE id = $1",
     );
     FIND_NAMED = both(
         "SELECT id, name, full_name, email, role, disabled, must_change, created_ms, \
-         password_ms, last_login_ms FROM mgmt_operators WHERE folded = $1",
+         password_ms, last_login_ms, tenant_id FROM mgmt_operators WHERE folded = $1",
     );
     LIST = both(
         "SELECT id, name, full_name, email, role, disabled, must_change, created_ms, \
-         password_ms, last_login_ms FROM mgmt_operators WHERE folded > $1 \
+         password_ms, last_login_ms, tenant_id FROM mgmt_operators WHERE folded > $1 \
+         AND (CAST($3 AS TEXT) IS NULL OR tenant_id = $3) \
          ORDER BY folded LIMIT $2",
     );
     CREDENTIALS = both(
         "SELECT o.id, o.name, o.full_name, o.email, o.role, o.disabled, o.must_change, \
-         o.created_ms, o.password_ms, o.last_login_ms, o.password_hash, r.permissions \
+         o.created_ms, o.password_ms, o.last_login_ms, o.tenant_id, o.password_hash, r.permissions \
          FROM mgmt_operators o LEFT JOIN mgmt_roles r ON r.id = o.role WHERE o.folded = $1",
     );
     COUNT = both("SELECT count(*) FROM mgmt_operators");
     ADMINISTRATORS = both(
-        "SELECT count(*) FROM mgmt_operators WHERE role = 'administrator' AND NOT disabled",
+        "SELECT count(*) FROM mgmt_operators WHERE role = 'administrator' AND NOT disabled \
+         AND tenant_id IS NULL",
     );
     UPDATE = both(
         "UPDATE mgmt_operators SET name = $2, folded = $3, full_name = $4, email = $5, role = $6, \
-         disabled = $7, must_change = $8 WHERE id = $1",
+         disabled = $7, must_change = $8, tenant_id = $9 WHERE id = $1",
     );
     TWIN = both("SELECT id FROM mgmt_operators WHERE folded = $1 AND id <> $2");
     PASSWORD = both(
@@ -84,7 +88,7 @@ statements! {
     END_LOGINS = both("DELETE FROM mgmt_logins WHERE operator_id = $1 AND id <> $2");
 }
 
-/// The first ten columns of each answer here.
+/// The first eleven columns of each answer here.
 pub(crate) fn operator(row: &Row<'_>) -> Result<Operator, Error> {
     Ok(Operator {
         id: crate::id(row, 0)?,
@@ -97,6 +101,7 @@ pub(crate) fn operator(row: &Row<'_>) -> Result<Operator, Error> {
         created_ms: row.int(7)?,
         password_ms: row.int(8)?,
         last_login_ms: row.int_or_null(9)?,
+        tenant: crate::id_or_null(row, 10)?,
     })
 }
 
@@ -112,10 +117,11 @@ impl Store {
     /// In order of their names, those after `after`.
     pub async fn list_operators(
         &self,
+        scope: Scope,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Operator>, Error> {
-        let values = values![fold(after.unwrap_or_default()), limit];
+        let values = values![fold(after.unwrap_or_default()), limit, scope.value()];
         self.engine()?.fetch(&LIST, values, operator).await
     }
 
@@ -124,8 +130,8 @@ impl Store {
         let map: Map<Credentials> = |row| {
             Ok(Credentials {
                 operator: operator(row)?,
-                password_hash: row.text_or_null(10)?,
-                permissions: crate::names(row, 11)?,
+                password_hash: row.text_or_null(11)?,
+                permissions: crate::names(row, 12)?,
             })
         };
         self.engine()?.find(&CREDENTIALS, values![fold(name)], map).await
@@ -165,7 +171,7 @@ impl Store {
 
     /// Makes `before` into `after`. Fails with [`Error::Changed`] when the row is no longer
     /// `before`, [`Error::Exists`] when the new name is taken, [`Error::Last`] when nobody could
-    /// administer any more. Who is disabled or gets another role is signed out.
+    /// administer any more. Who is disabled or gets another role or tenant is signed out.
     pub async fn update_operator(
         &self,
         actor: &Actor,
@@ -184,10 +190,20 @@ impl Store {
         }
         let Operator { name, full_name, email, role, disabled, must_change, .. } = after;
         let (disabled, must_change) = (*disabled, *must_change);
-        let values = values![&id, name, fold(name), full_name, email, role, disabled, must_change];
+        let values = values![
+            &id,
+            name,
+            fold(name),
+            full_name,
+            email,
+            role,
+            disabled,
+            must_change,
+            &after.tenant.map(|id| id.to_string()),
+        ];
         tx.execute(&UPDATE, values).await?;
         one_administrator_stays(&mut tx).await?;
-        if after.disabled || after.role != before.role {
+        if after.disabled || after.role != before.role || after.tenant != before.tenant {
             tx.execute(&END_LOGINS, values![&id, ""]).await?;
         }
         let (before, after) = (Some(before.edited()), Some(after.edited()));
@@ -251,6 +267,7 @@ impl Operator {
             "role": self.role,
             "disabled": self.disabled,
             "must_change": self.must_change,
+            "tenant": self.tenant,
         })
     }
 }
@@ -276,6 +293,7 @@ async fn add(
         must_change,
         password_hash,
         now_ms(),
+        &new.tenant.map(|id| id.to_string()),
     ];
     if tx.execute(&ADD, values).await? == 0 {
         return Err(Error::Exists(format!("operator {name}")));

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::audit::{self, Actor, Deed};
 use crate::engine::{Map, Row, both, statements, values};
 use crate::operators::operator;
-use crate::{Bearer, Error, Store};
+use crate::{Bearer, Error, Scope, Store};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
@@ -30,7 +30,7 @@ statements! {
     );
     FIND = both(
         "SELECT o.id, o.name, o.full_name, o.email, o.role, o.disabled, o.must_change, \
-         o.created_ms, o.password_ms, o.last_login_ms, r.permissions, \
+         o.created_ms, o.password_ms, o.last_login_ms, o.tenant_id, r.permissions, \
          t.id, t.name, t.operator_id, o.name, t.scopes, t.created_ms, t.expires_ms, t.used_ms \
          FROM mgmt_tokens t JOIN mgmt_operators o ON o.id = t.operator_id \
          LEFT JOIN mgmt_roles r ON r.id = o.role WHERE t.secret_hash = $1",
@@ -39,12 +39,13 @@ statements! {
     LIST = both(
         "SELECT t.id, t.name, t.operator_id, o.name, t.scopes, t.created_ms, t.expires_ms, \
          t.used_ms FROM mgmt_tokens t JOIN mgmt_operators o ON o.id = t.operator_id \
-         WHERE t.id > $1 ORDER BY t.id LIMIT $2",
+         WHERE t.id > $1 AND (CAST($3 AS TEXT) IS NULL OR o.tenant_id = $3) \
+         ORDER BY t.id LIMIT $2",
     );
     ONE = both(
         "SELECT t.id, t.name, t.operator_id, o.name, t.scopes, t.created_ms, t.expires_ms, \
          t.used_ms FROM mgmt_tokens t JOIN mgmt_operators o ON o.id = t.operator_id \
-         WHERE t.id = $1",
+         WHERE t.id = $1 AND (CAST($2 AS TEXT) IS NULL OR o.tenant_id = $2)",
     );
     REMOVE = both("DELETE FROM mgmt_tokens WHERE id = $1");
 }
@@ -86,8 +87,8 @@ impl Store {
     /// By the hash of its secret; whether it has expired is the caller's to see.
     pub async fn find_token(&self, secret_hash: &str) -> Result<Option<(Token, Bearer)>, Error> {
         let map: Map<(Token, Bearer)> = |row| {
-            let bearer = Bearer { operator: operator(row)?, permissions: crate::names(row, 10)? };
-            Ok((token(row, 11)?, bearer))
+            let bearer = Bearer { operator: operator(row)?, permissions: crate::names(row, 11)? };
+            Ok((token(row, 12)?, bearer))
         };
         self.engine()?.find(&FIND, values![secret_hash], map).await
     }
@@ -102,18 +103,19 @@ impl Store {
     /// The oldest first, those after `after`.
     pub async fn list_tokens(
         &self,
+        scope: Scope,
         after: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<Token>, Error> {
         let after = after.map(|id| id.to_string()).unwrap_or_default();
-        self.engine()?.fetch(&LIST, values![after, limit], |row| token(row, 0)).await
+        self.engine()?.fetch(&LIST, values![after, limit, scope.value()], |row| token(row, 0)).await
     }
 
     /// False when it is gone.
-    pub async fn remove_token(&self, actor: &Actor, id: Uuid) -> Result<bool, Error> {
+    pub async fn remove_token(&self, actor: &Actor, scope: Scope, id: Uuid) -> Result<bool, Error> {
         let mut tx = self.begin().await?;
         let id = id.to_string();
-        let found = tx.fetch(&ONE, values![&id], |row| token(row, 0)).await?;
+        let found = tx.fetch(&ONE, values![&id, scope.value()], |row| token(row, 0)).await?;
         let Some(token) = found.first() else { return Ok(false) };
         tx.execute(&REMOVE, values![&id]).await?;
         let (action, object_name, before) = ("token.remove", &token.name, Some(token.told()));

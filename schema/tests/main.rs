@@ -12,5 +12,6 @@ mod policy;
 mod postgres;
 mod rights;
 mod sessions;
+mod tenants;
 mod usage;
 mod users;

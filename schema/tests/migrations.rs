@@ -22,6 +22,7 @@ async fn an_empty_store_gets_all_once() {
             "0007_operators",
             "0008_audit",
             "0009_factors",
+            "0010_tenants",
         ];
         assert_eq!(report.applied, all);
         assert!(!report.taken);
@@ -42,10 +43,10 @@ async fn two_processes_migrate_at_once() {
         let (a, b) = (place.again().await, place.again().await);
         let (a, b) = tokio::join!(a.migrate(), b.migrate());
         let (a, b) = (a.unwrap(), b.unwrap());
-        assert_eq!(a.applied.len() + b.applied.len(), 9, "{a:?} {b:?}");
+        assert_eq!(a.applied.len() + b.applied.len(), 10, "{a:?} {b:?}");
         assert_eq!(place.again().await.migrate().await.unwrap().applied, Vec::<String>::new());
         let history = place.ours("mgmt_migrations");
-        assert_eq!(place.sql(&format!("SELECT count(*) FROM {history}")), "9");
+        assert_eq!(place.sql(&format!("SELECT count(*) FROM {history}")), "10");
     }
 }
 
@@ -146,6 +147,7 @@ async fn a_site_is_taken_as_it_is() {
                 "0007_operators",
                 "0008_audit",
                 "0009_factors",
+                "0010_tenants",
             ]
         );
         assert_eq!(rows_of_theirs(&place), before);

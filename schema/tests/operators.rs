@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use schema::{Actor, AuditFilter, AuditKeys, Error, Login, Operator, Role, Store, Token};
+use schema::{Actor, AuditFilter, AuditKeys, Error, Login, Operator, Role, Scope, Store, Token};
 use uuid::Uuid;
 
 use crate::both::Place;
@@ -74,10 +74,13 @@ async fn an_operator_lives_and_goes() {
         let late = store.update_operator(&actor, &before, &renamed).await;
         assert!(matches!(late, Err(Error::Changed(_))), "{late:?}");
         assert!(store.set_password(&actor, root.id, "new", false, None).await.unwrap());
-        let listed = store.list_operators(None, 10).await.unwrap();
+        let listed = store.list_operators(Scope::Everything, None, 10).await.unwrap();
         let names: Vec<_> = listed.iter().map(|operator| operator.name.as_str()).collect();
         assert_eq!(names, ["boss", "second"]);
-        assert_eq!(store.list_operators(Some("Boss"), 10).await.unwrap().len(), 1);
+        assert_eq!(
+            store.list_operators(Scope::Everything, Some("Boss"), 10).await.unwrap().len(),
+            1
+        );
 
         assert!(store.remove_operator(&actor, &listed[0]).await.unwrap());
         assert!(!store.remove_operator(&actor, &listed[0]).await.unwrap());
@@ -178,11 +181,11 @@ async fn a_role_and_a_token() {
         let (found, bearer) = store.find_token("secret").await.unwrap().unwrap();
         assert_eq!((found, bearer.permissions), (token.clone(), Some(vec![])));
         store.use_token(token.id, 5).await.unwrap();
-        let used = store.list_tokens(None, 10).await.unwrap();
+        let used = store.list_tokens(Scope::Everything, None, 10).await.unwrap();
         assert_eq!(used, [Token { used_ms: Some(5), ..token.clone() }]);
-        assert_eq!(store.list_tokens(Some(token.id), 10).await.unwrap(), []);
-        assert!(store.remove_token(&actor, token.id).await.unwrap());
-        assert!(!store.remove_token(&actor, token.id).await.unwrap());
+        assert_eq!(store.list_tokens(Scope::Everything, Some(token.id), 10).await.unwrap(), []);
+        assert!(store.remove_token(&actor, Scope::Everything, token.id).await.unwrap());
+        assert!(!store.remove_token(&actor, Scope::Everything, token.id).await.unwrap());
         store.add_token(&actor, &token, "secret").await.unwrap();
         let filter = AuditFilter { object: Some(token.id.to_string()), ..AuditFilter::default() };
         assert_eq!(store.list_audit(&filter, None, 10).await.unwrap().len(), 3);

@@ -34,6 +34,8 @@ pub(crate) struct Me {
     full_name: String,
     email: String,
     role: String,
+    /// The tenant that confines this operator; null sees everything.
+    tenant: Option<Uuid>,
     /// Names of permissions.
     permissions: Vec<String>,
     /// Nothing else is answered until the password is changed.
@@ -74,6 +76,7 @@ impl Me {
             full_name: operator.full_name,
             email: operator.email,
             role: operator.role,
+            tenant: operator.tenant,
             permissions: granted.names().into_iter().map(str::to_owned).collect(),
             must_change_password: operator.must_change,
             second_factor: factor.is_some(),

@@ -7,6 +7,7 @@ pub(crate) mod login;
 pub(crate) mod logins;
 pub(crate) mod operators;
 pub(crate) mod roles;
+pub(crate) mod tenants;
 pub(crate) mod tokens;
 
 use serde_json::json;
@@ -17,7 +18,8 @@ use utoipa_axum::routes;
 
 use crate::guard::Context;
 use crate::permission::{
-    Entered, ReadAudit, ReadOperators, ReadTokens, Right, SignedIn, WriteOperators, WriteTokens,
+    Entered, ReadAudit, ReadOperators, ReadTenants, ReadTokens, Right, SignedIn, WriteOperators,
+    WriteTenants, WriteTokens,
 };
 
 type Routes = UtoipaMethodRouter<Context>;
@@ -48,6 +50,11 @@ pub(crate) fn router() -> OpenApiRouter<Context> {
         .routes(needs::<ReadOperators>(routes!(roles::show)))
         .routes(needs::<WriteOperators>(routes!(roles::change)))
         .routes(needs::<WriteOperators>(routes!(roles::remove)))
+        .routes(needs::<ReadTenants>(routes!(tenants::list)))
+        .routes(needs::<WriteTenants>(routes!(tenants::add)))
+        .routes(needs::<ReadTenants>(routes!(tenants::show)))
+        .routes(needs::<WriteTenants>(routes!(tenants::change)))
+        .routes(needs::<WriteTenants>(routes!(tenants::remove)))
         // Programs
         .routes(needs::<ReadTokens>(routes!(tokens::list)))
         .routes(needs::<WriteTokens>(routes!(tokens::add)))

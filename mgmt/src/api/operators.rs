@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::body::{Body, Id, IfMatch, tagged, time};
+use crate::body::{Body, Id, IfMatch, said, tagged, time};
 use crate::guard::Permit;
 use crate::page::{Asked, Page, Part};
-use crate::permission::{BuiltIn, ReadOperators, Right, Set, WriteOperators, granted};
+use crate::permission::{BuiltIn, ReadOperators, Right, Set, WriteOperators, confined, granted};
 use crate::problem::Field;
 use crate::{Problem, password};
 
@@ -38,6 +38,8 @@ pub(crate) struct Edited {
     email: String,
     /// A built-in role's name or the id of another one.
     role: String,
+    /// The tenant whose things are all that this operator sees; null sees everything.
+    tenant: Option<Uuid>,
     disabled: bool,
     must_change_password: bool,
 }
@@ -55,6 +57,8 @@ pub(crate) struct NewOperator {
     #[schema(max_length = 200)]
     email: String,
     role: String,
+    /// One of the caller's own tenant, where that has one.
+    tenant: Option<Uuid>,
     /// Without one, a password is made up and shown once. Either has to be changed at the first
     /// sign-in.
     #[schema(format = Password)]
@@ -68,6 +72,10 @@ pub(crate) struct OperatorChange {
     full_name: Option<String>,
     email: Option<String>,
     role: Option<String>,
+    /// Null lifts the confinement to a tenant.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<Uuid>)]
+    tenant: Option<Option<Uuid>>,
     disabled: Option<bool>,
     must_change_password: Option<bool>,
 }
@@ -89,6 +97,7 @@ impl From<&schema::Operator> for Edited {
             full_name: operator.full_name,
             email: operator.email,
             role: operator.role,
+            tenant: operator.tenant,
             disabled: operator.disabled,
             must_change_password: operator.must_change,
         }
@@ -116,7 +125,7 @@ pub(crate) async fn list(
 ) -> Result<Json<Page<Operator>>, Problem> {
     let limit = part.limit()?;
     let after = part.after::<String>()?;
-    let rows = permit.store().list_operators(after.as_deref(), limit + 1).await?;
+    let rows = permit.store().list_operators(permit.scope(), after.as_deref(), limit + 1).await?;
     Ok(Json(Page::of(rows, limit, |row| row.name.clone(), Operator::from)))
 }
 
@@ -139,18 +148,20 @@ pub(crate) async fn add(
     permit: Permit<WriteOperators>,
     Body(asked): Body<NewOperator>,
 ) -> Result<Response, Problem> {
-    let NewOperator { name, full_name, email, role, password } = asked;
+    let NewOperator { name, full_name, email, role, tenant, password } = asked;
     let operator = schema::Operator {
         id: Uuid::now_v7(),
         name,
         full_name,
         email,
         role,
+        tenant: tenant.or(permit.scope().tenant()),
         must_change: true,
         ..schema::Operator::default()
     };
     check(&operator)?;
-    may_give(&permit, &operator.role).await?;
+    may_confine(&permit, operator.tenant).await?;
+    may_give(&permit, &operator).await?;
     if let Some(password) = &password {
         let about = [operator.name.as_str(), &operator.full_name, &operator.email];
         password::check(password, &about).map_err(|why| Problem::field("password", why))?;
@@ -166,7 +177,7 @@ pub(crate) async fn add(
 
 /// Change an operator
 ///
-/// What isn't named stays. Who is disabled, or gets another role, is signed out.
+/// What isn't named stays. Who is disabled, or gets another role or tenant, is signed out.
 #[utoipa::path(patch, path = "/api/v1/operators/{id}", tag = "operators",
     operation_id = "changeOperator",
     params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
@@ -189,13 +200,17 @@ pub(crate) async fn change(
         full_name: asked.full_name.unwrap_or(old.full_name),
         email: asked.email.unwrap_or(old.email),
         role: asked.role.unwrap_or(old.role),
+        tenant: asked.tenant.unwrap_or(old.tenant),
         disabled: asked.disabled.unwrap_or(old.disabled),
         must_change: asked.must_change_password.unwrap_or(old.must_change),
         ..old
     };
     check(&after)?;
-    if after.role != before.role {
-        may_give(&permit, &after.role).await?;
+    if after.tenant != before.tenant {
+        may_confine(&permit, after.tenant).await?;
+    }
+    if after.role != before.role || after.tenant != before.tenant {
+        may_give(&permit, &after).await?;
     }
     if after != before {
         permit.store().update_operator(permit.actor(), &before, &after).await?;
@@ -257,6 +272,7 @@ pub(crate) async fn find<P: Right>(
     id: Uuid,
 ) -> Result<schema::Operator, Problem> {
     let found = permit.store().find_operator(id).await?;
+    let found = found.filter(|operator| permit.scope().admits(operator.tenant));
     found.ok_or_else(|| Problem::not_found("operator"))
 }
 
@@ -270,15 +286,26 @@ async fn set_of<P: Right>(permit: &Permit<P>, role: &str) -> Result<Option<Set>,
     Ok(found.map(|own| granted(role, Some(&own.permissions))))
 }
 
-/// Nobody gives a role that permits more than his own.
-async fn may_give<P: Right>(permit: &Permit<P>, role: &str) -> Result<(), Problem> {
-    let Some(set) = set_of(permit, role).await? else {
+/// Nobody gives a role that permits more than his own, where it is given.
+async fn may_give<P: Right>(permit: &Permit<P>, to: &schema::Operator) -> Result<(), Problem> {
+    let Some(set) = set_of(permit, &to.role).await? else {
         return Err(Problem::field("role", "there is no such role"));
     };
+    let set = confined(set, to.tenant);
     if permit.granted().covers(set) {
         return Ok(());
     }
     Err(Problem::forbidden("This role permits more than you may do yourself."))
+}
+
+/// A tenant there is, and for an operator of a tenant no other than that.
+async fn may_confine<P: Right>(permit: &Permit<P>, tenant: Option<Uuid>) -> Result<(), Problem> {
+    let there = match tenant {
+        _ if !permit.scope().admits(tenant) => false,
+        Some(id) => permit.store().find_tenant(id).await?.is_some(),
+        None => true,
+    };
+    if there { Ok(()) } else { Err(Problem::field("tenant", "there is no such tenant")) }
 }
 
 /// Nobody changes who may do more than he.
@@ -287,6 +314,7 @@ pub(crate) async fn may_touch<P: Right>(
     whom: &schema::Operator,
 ) -> Result<(), Problem> {
     let set = set_of(permit, &whom.role).await?.unwrap_or(Set::NONE);
+    let set = confined(set, whom.tenant);
     if permit.granted().covers(set) {
         return Ok(());
     }

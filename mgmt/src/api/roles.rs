@@ -112,6 +112,7 @@ pub(crate) async fn add(
     permit: Permit<WriteOperators>,
     Body(asked): Body<NewRole>,
 ) -> Result<Response, Problem> {
+    permit.needs_everything()?;
     let NewRole { name, description, permissions } = asked;
     let role = schema::Role { id: Uuid::now_v7(), name, description, permissions };
     let role = checked(role)?;
@@ -135,6 +136,7 @@ pub(crate) async fn change(
     seen: IfMatch,
     Body(asked): Body<RoleChange>,
 ) -> Result<Response, Problem> {
+    permit.needs_everything()?;
     let before = one(&permit, id).await?;
     // Neither taken from those who may do more, nor given more than one has.
     may_give(&permit, &before)?;
@@ -165,6 +167,7 @@ pub(crate) async fn remove(
     Id(id): Id,
     seen: IfMatch,
 ) -> Result<StatusCode, Problem> {
+    permit.needs_everything()?;
     let before = one(&permit, id).await?;
     may_give(&permit, &before)?;
     seen.check(&Role::from(before.clone()))?;

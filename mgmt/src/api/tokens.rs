@@ -72,7 +72,7 @@ impl From<schema::Token> for Token {
 
 /// List tokens
 ///
-/// Everybody's, the oldest first.
+/// Everybody's, or those of the own tenant's operators; the oldest first.
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", operation_id = "listTokens",
     params(Part), responses((status = 200, body = Page<Token>)))]
 pub(crate) async fn list(
@@ -80,7 +80,7 @@ pub(crate) async fn list(
     Asked(part): Asked<Part>,
 ) -> Result<Json<Page<Token>>, Problem> {
     let limit = part.limit()?;
-    let rows = permit.store().list_tokens(part.after()?, limit + 1).await?;
+    let rows = permit.store().list_tokens(permit.scope(), part.after()?, limit + 1).await?;
     Ok(Json(Page::of(rows, limit, |row| row.id.to_string(), Token::from)))
 }
 
@@ -108,7 +108,7 @@ pub(crate) async fn add(
 #[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "tokens", operation_id = "removeToken",
     params(("id" = Uuid, Path)), responses((status = 204, description = "It opens nothing more.")))]
 pub(crate) async fn remove(permit: Permit<WriteTokens>, Id(id): Id) -> Result<StatusCode, Problem> {
-    match permit.store().remove_token(permit.actor(), id).await? {
+    match permit.store().remove_token(permit.actor(), permit.scope(), id).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Problem::not_found("token")),
     }

@@ -16,7 +16,7 @@ use super::{ABSOLUTE_MS, Context, Secret, source};
 use crate::Problem;
 use crate::api::operators::is_name;
 use crate::password::Busy;
-use crate::permission::{Set, granted};
+use crate::permission::{Set, confined, granted};
 
 const AGENT_MAX: usize = 200;
 
@@ -107,6 +107,7 @@ impl Context {
             agent: door.agent.clone(),
         };
         let granted = granted(&operator.role, known.permissions.as_deref());
+        let granted = confined(granted, operator.tenant);
         let bearer = Bearer { operator, permissions: known.permissions };
         let actor = self.actor(&bearer, "password".into(), door.source);
         let secret = Secret::random();

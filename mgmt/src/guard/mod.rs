@@ -18,11 +18,11 @@ use axum::extract::FromRequestParts;
 use axum::http::header::{AUTHORIZATION, COOKIE};
 use axum::http::request::Parts;
 use ipnet::IpNet;
-use schema::{Actor, AuditKeys, Bearer, Login, Store, Token};
+use schema::{Actor, AuditKeys, Bearer, Login, Scope, Store, Token};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::password::Hasher;
-use crate::permission::{Right, Set, granted};
+use crate::permission::{Right, Set, confined, granted};
 use crate::throttle::{Rate, Throttle};
 use crate::{Daemon, FieldKeys, Problem};
 
@@ -217,6 +217,19 @@ impl<P: Right> Permit<P> {
         self.granted
     }
 
+    /// What this caller sees and touches: for every function of the store that asks for it.
+    pub fn scope(&self) -> Scope {
+        Scope::of(self.bearer.operator.tenant)
+    }
+
+    /// For what belongs to nobody: 403 to an operator of a tenant.
+    pub fn needs_everything(&self) -> Result<(), Problem> {
+        match self.scope() {
+            Scope::Everything => Ok(()),
+            Scope::Tenant(_) => Err(Problem::forbidden("This is not for operators of a tenant.")),
+        }
+    }
+
     /// The login it came by, if by one.
     pub fn login(&self) -> Option<&Login> {
         match &self.means {
@@ -243,7 +256,7 @@ impl<P: Right> FromRequestParts<Context> for Permit<P> {
             return Err(Problem::unauthorized("This operator is disabled."));
         }
         let own = bearer.permissions.as_deref();
-        let mut granted = granted(&bearer.operator.role, own);
+        let mut granted = confined(granted(&bearer.operator.role, own), bearer.operator.tenant);
         let named = match &means {
             Means::Login(_) => "login".to_owned(),
             Means::Token(token) => {

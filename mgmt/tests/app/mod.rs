@@ -109,6 +109,23 @@ impl TestApp {
         id
     }
 
+    /// A tenant, and an operator of it with that name whose password is `PASSWORD`.
+    pub async fn tenant(&self, name: &str, role: &str) -> (Uuid, Caller) {
+        let id = Uuid::now_v7();
+        let tenant = schema::Tenant { id, name: format!("of {name}"), description: String::new() };
+        self.store.add_tenant(&self.actor(), &tenant).await.unwrap();
+        let (name, role) = (name.to_owned(), role.to_owned());
+        let operator = Operator {
+            id: Uuid::now_v7(),
+            name: name.clone(),
+            role,
+            tenant: Some(id),
+            ..Operator::default()
+        };
+        self.store.add_operator(&self.actor(), &operator, Some(&self.hash)).await.unwrap();
+        (id, self.enter(&name).await)
+    }
+
     pub fn guest(&self) -> Caller {
         let source = [192, 0, 2, 1].into();
         Caller { router: self.router.clone(), headers: Vec::new(), source }

@@ -22,6 +22,7 @@ export const pages: RouteRecordRaw[] = [
   page('/', 'dashboard', () => import('./pages/dashboard/DashboardPage.vue'), { group: 'dashboard' }),
   page('/operators', 'operators', () => import('./pages/operators/OperatorList.vue'), { group: 'system', permission: 'operators:read' }),
   page('/roles', 'roles', () => import('./pages/roles/RoleList.vue'), { group: 'system', permission: 'operators:read' }),
+  page('/tenants', 'tenants', () => import('./pages/tenants/TenantList.vue'), { group: 'system', permission: 'tenants:read' }),
   page('/tokens', 'tokens', () => import('./pages/tokens/TokenList.vue'), { group: 'system', permission: 'tokens:read' }),
   page('/audit', 'audit', () => import('./pages/audit/AuditList.vue'), { group: 'system', permission: 'audit:read' }),
   page('/account', 'account', () => import('./pages/account/OwnAccount.vue')),

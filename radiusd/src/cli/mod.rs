@@ -21,6 +21,7 @@ mod place;
 mod rows;
 mod sender;
 mod serve;
+mod tenant;
 mod token;
 mod usage;
 mod user;
@@ -75,6 +76,9 @@ enum Command {
     /// Who manages: names, roles, passwords
     #[command(subcommand)]
     Operator(operator::Command),
+    /// Tenants: resellers and sites, whose operators see what is theirs
+    #[command(subcommand)]
+    Tenant(tenant::Command),
     /// Programs' ways into the API
     #[command(subcommand)]
     Token(token::Command),
@@ -112,6 +116,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Group(command) => command.run(&place),
         Command::Nas(command) => command.run(&place),
         Command::Operator(command) => command.run(&place),
+        Command::Tenant(command) => command.run(&place),
         Command::Token(command) => command.run(&place),
         Command::VerifyAudit(verify) => verify.run(&place),
         Command::Journal(command) => command.run(&place),

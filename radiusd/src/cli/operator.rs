@@ -3,12 +3,12 @@
 use clap::{Args, Subcommand};
 use mgmt::{password, permission};
 use radiusd::exit::{self, Failure};
-use schema::Operator;
+use schema::{Operator, Scope};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::place::{Desk, Place};
-use super::{done, input, say};
+use super::{done, input, say, tenant};
 
 /// Operators fetched at once.
 const PAGE: usize = 500;
@@ -59,6 +59,9 @@ pub(super) struct Add {
     /// administrator, manager, support, billing, read-only, or a role of your own
     #[arg(long)]
     role: String,
+    /// A tenant, which then is all that this operator sees
+    #[arg(long)]
+    tenant: Option<String>,
     #[arg(long, default_value = "")]
     full_name: String,
     #[arg(long, default_value = "")]
@@ -78,6 +81,12 @@ pub(super) struct Change {
     rename: Option<String>,
     #[arg(long)]
     role: Option<String>,
+    /// A tenant, which then is all that this operator sees
+    #[arg(long, conflicts_with = "no_tenant")]
+    tenant: Option<String>,
+    /// Lifts the confinement to a tenant
+    #[arg(long)]
+    no_tenant: bool,
     #[arg(long)]
     full_name: Option<String>,
     #[arg(long)]
@@ -131,6 +140,7 @@ impl Add {
         let operator = Operator {
             id: Uuid::now_v7(),
             role: role(&self.role, desk)?,
+            tenant: tenant::id_of(self.tenant.as_deref(), desk)?,
             name: self.name,
             full_name: self.full_name,
             email: self.email,
@@ -156,6 +166,9 @@ impl Change {
         after.disabled = (after.disabled || self.disable) && !self.enable;
         if let Some(name) = &self.role {
             after.role = role(name, desk)?;
+        }
+        if self.tenant.is_some() || self.no_tenant {
+            after.tenant = tenant::id_of(self.tenant.as_deref(), desk)?;
         }
         check(&after)?;
         if after == before {
@@ -218,7 +231,8 @@ fn list(json: bool, desk: &Desk) -> Result<(), Failure> {
     let mut all: Vec<Operator> = Vec::new();
     loop {
         let after = all.last().map(|operator| operator.name.clone());
-        let page = desk.wait(desk.store.list_operators(after.as_deref(), PAGE))?;
+        let page =
+            desk.wait(desk.store.list_operators(Scope::Everything, after.as_deref(), PAGE))?;
         let last = page.len() < PAGE;
         all.extend(page);
         if last {
@@ -294,6 +308,7 @@ fn as_json(operator: &Operator) -> Value {
         "full_name": operator.full_name,
         "email": operator.email,
         "role": operator.role,
+        "tenant": operator.tenant,
         "disabled": operator.disabled,
         "must_change_password": operator.must_change,
         "last_login": operator.last_login_ms.map(time),

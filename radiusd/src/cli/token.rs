@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use radiusd::exit::{self, Failure};
-use schema::Token;
+use schema::{Scope, Token};
 use serde_json::{Value, json};
 
 use super::operator::{self, time};
@@ -82,7 +82,7 @@ fn all(desk: &Desk) -> Result<Vec<Token>, Failure> {
     let mut all: Vec<Token> = Vec::new();
     loop {
         let after = all.last().map(|token| token.id);
-        let page = desk.wait(desk.store.list_tokens(after, PAGE))?;
+        let page = desk.wait(desk.store.list_tokens(Scope::Everything, after, PAGE))?;
         let last = page.len() < PAGE;
         all.extend(page);
         if last {
@@ -118,7 +118,7 @@ fn remove(name: &str, json: bool, desk: &Desk) -> Result<(), Failure> {
             return Err(Failure::new(exit::FAILURE, why));
         }
     };
-    desk.wait(desk.store.remove_token(&desk.actor()?, token.id))?;
+    desk.wait(desk.store.remove_token(&desk.actor()?, Scope::Everything, token.id))?;
     done(json, format_args!("{name} is removed"), || {
         Ok(json!({ "id": token.id, "name": token.name, "removed": true }))
     })
