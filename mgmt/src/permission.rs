@@ -105,6 +105,8 @@ permissions! {
     WriteTokens = "tokens:write", Write;
     /// Read the audit log.
     ReadAudit = "audit:read", Read;
+    /// Take a person's data out of the audit log.
+    EraseAudit = "audit:erase", Write;
     /// See settings and jobs.
     ReadSettings = "settings:read", Read;
     /// Change settings, run jobs.
@@ -238,9 +240,10 @@ impl BuiltIn {
         let all = Permission::ALL.iter().copied();
         match self {
             BuiltIn::Administrator => all.collect(),
-            BuiltIn::Manager => all
-                .filter(|one| ![P::WriteOperators, P::WriteTenants, P::WriteSettings].contains(one))
-                .collect(),
+            BuiltIn::Manager => {
+                let not = [P::WriteOperators, P::WriteTenants, P::WriteSettings, P::EraseAudit];
+                all.filter(|one| !not.contains(one)).collect()
+            }
             BuiltIn::Support => [
                 P::ReadUsers,
                 P::WriteUsers,

@@ -42,6 +42,31 @@ async fn each_change_has_its_entry() {
     assert_eq!(count("to=2020-01-01T00:00:00Z").await, 0);
     assert_eq!(count("from=2020-01-01T00:00:00Z").await, seen);
     assert_eq!(root.get("/api/v1/audit?from=yesterday").await.is(422).field(), "from");
-    let verified = app.store.verify_audit(&app.actor().keys).await.unwrap();
+    let verified = app.store.verify_audit(&app.actor().keys, &[]).await.unwrap();
     assert_eq!((verified.rows as usize, verified.breaks), (seen, vec![]));
+}
+
+#[tokio::test]
+async fn a_person_is_taken_out_of_the_log() {
+    let (app, root, _) = TestApp::start().await;
+    let new = json!({ "name": "ann", "role": "support", "password": "quite a long password 7" });
+    root.post("/api/v1/operators", new).await.is(201);
+    let erase = async |noun: &str, object: &str, reason: &str| {
+        let asked = json!({ "noun": noun, "object": object, "reason": reason });
+        root.post("/api/v1/audit/erasures", asked).await
+    };
+    assert_eq!(erase("Operator", "ann", "asked").await.is(422).field(), "noun");
+    assert_eq!(erase("operator", "", "asked").await.is(422).field(), "object");
+    assert_eq!(erase("operator", "ann", "a\nb").await.is(422).field(), "reason");
+    assert_eq!(erase("operator", "ann", "asked").await.is(200).json["entries"], 1);
+    assert_eq!(erase("operator", "ann", "asked").await.is(200).json["entries"], 0);
+    let log = root.get("/api/v1/audit").await.is(200).json;
+    assert!(!log.to_string().contains("ann"), "{log}");
+    let entry = &log["items"][1];
+    assert_eq!(
+        (&entry["action"], &entry["after"]["erased_by"]),
+        (&json!("operator.add"), &log["items"][0]["sequence"])
+    );
+    let verified = app.store.verify_audit(&app.actor().keys, &[]).await.unwrap();
+    assert_eq!((verified.erased, verified.breaks), (1, vec![]));
 }

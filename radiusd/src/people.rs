@@ -1,7 +1,9 @@
 //! The management module inside the daemon: a niced runtime of its own, and what it does unasked.
 
+use std::fs::OpenOptions;
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,8 @@ use crate::exit::{self, Failure};
 const NICE: i32 = 10;
 /// Logins that have ended are forgotten so often.
 const PURGE_EVERY: Duration = Duration::from_secs(3_600);
+/// The head of the audit log leaves the store so often.
+const TELL_EVERY: Duration = Duration::from_secs(86_400);
 /// A store that is away is asked again after so long.
 const AGAIN: Duration = Duration::from_secs(2);
 
@@ -71,6 +75,7 @@ pub fn serve(
     }
     people.spawn(first_operator(store.clone(), data_dir, audit_keys));
     people.spawn(purge(store.clone()));
+    people.spawn(tell_head(store.clone(), config.data_dir.join("audit.heads")));
     Ok(())
 }
 
@@ -121,4 +126,31 @@ async fn purge(store: Store) {
             tracing::warn!(%error, "ended logins are not forgotten");
         }
     }
+}
+
+/// Number and seal of the audit log's newest row go to a file and to the system's log, where whoever
+/// has the store and the keys can't take them back.
+async fn tell_head(store: Store, file: PathBuf) {
+    let mut told = None;
+    loop {
+        let Ok(Some(head)) = store.audit_head().await else {
+            tokio::time::sleep(AGAIN).await;
+            continue;
+        };
+        if told.as_ref() != Some(&head) {
+            let (sequence, seal) = &head;
+            tracing::info!(sequence, seal, "head of the audit log");
+            let line = format!("{} {sequence} {seal}\n", jiff::Timestamp::now());
+            if let Err(error) = append(&file, &line) {
+                tracing::warn!(%error, "audit.heads is not written");
+            }
+            told = Some(head);
+        }
+        tokio::time::sleep(TELL_EVERY).await;
+    }
+}
+
+fn append(file: &Path, line: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(file)?;
+    file.write_all(line.as_bytes())
 }

@@ -71,6 +71,7 @@ fn statements<'k>(
         additions::statements(),
         attempts::statements(),
         audit::statements(),
+        audit::erase::statements(),
         counters::statements(),
         factors::statements(),
         groups::statements(),

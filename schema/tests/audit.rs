@@ -57,10 +57,10 @@ async fn what_was_tampered_with_is_found() {
     for (sql, expected) in changes {
         for place in Place::both().await {
             write(&place.store, 5).await;
-            let whole = place.store.verify_audit(&keys()).await.unwrap();
+            let whole = place.store.verify_audit(&keys(), &[]).await.unwrap();
             assert_eq!((whole.rows, whole.breaks.as_slice()), (5, [].as_slice()));
             place.sql(&sql.replace("AUDIT", &place.ours("mgmt_audit")));
-            let verified = place.store.verify_audit(&keys()).await.unwrap();
+            let verified = place.store.verify_audit(&keys(), &[]).await.unwrap();
             assert_eq!(breaks(&verified), expected, "{sql}");
         }
     }
@@ -77,7 +77,7 @@ async fn rows_cut_off_at_the_end_are_missed_by_the_witness() {
         }
         let verify = async || {
             let keys = AuditKeys::new(vec![[7; 32]], witness()).unwrap();
-            place.store.verify_audit(&keys).await.unwrap()
+            place.store.verify_audit(&keys, &[]).await.unwrap()
         };
         assert_eq!(breaks(&verify().await), []);
         let table = place.ours("mgmt_audit");
@@ -100,8 +100,8 @@ async fn keys_rotate_and_a_strange_one_is_named() {
         let new = actor_with(AuditKeys::new(vec![[1; 32], [2; 32]], None).unwrap());
         place.store.add_role(&old, &role("a")).await.unwrap();
         place.store.add_role(&new, &role("b")).await.unwrap();
-        assert_eq!(place.store.verify_audit(&new.keys).await.unwrap().breaks, []);
-        let found = place.store.verify_audit(&old.keys).await.unwrap();
+        assert_eq!(place.store.verify_audit(&new.keys, &[]).await.unwrap().breaks, []);
+        let found = place.store.verify_audit(&old.keys, &[]).await.unwrap();
         assert_eq!(found.breaks.len(), 1);
         assert!(found.breaks[0].why.contains("not among this node's"), "{found:?}");
     }
@@ -123,7 +123,7 @@ async fn writers_at_once_make_one_chain() {
         for task in tasks {
             task.await.unwrap();
         }
-        let verified = place.store.verify_audit(&keys()).await.unwrap();
+        let verified = place.store.verify_audit(&keys(), &[]).await.unwrap();
         assert_eq!((verified.rows, verified.breaks.as_slice()), (40, [].as_slice()));
     }
 }
@@ -151,5 +151,34 @@ async fn the_log_is_searched() {
         assert_eq!(count(later, None, 9).await, Vec::<i64>::new());
         let nobody = AuditFilter { operator_name: Some("nobody".into()), ..all() };
         assert_eq!(count(nobody, None, 9).await, Vec::<i64>::new());
+    }
+}
+
+#[tokio::test]
+async fn what_is_erased_leaves_a_tombstone_that_nobody_else_can_set() {
+    for place in Place::both().await {
+        let store = &place.store;
+        write(store, 3).await;
+        store.add_role(&actor(), &role("a person")).await.unwrap();
+        let written = store.audit_head().await.unwrap().unwrap();
+        assert_eq!(store.erase_audit(&actor(), "role", "nobody", "asked").await.unwrap(), 0);
+        assert_eq!(store.erase_audit(&actor(), "user", "a person", "asked").await.unwrap(), 0);
+        assert_eq!(store.erase_audit(&actor(), "role", "a person", "asked").await.unwrap(), 1);
+        let log = store.list_audit(&AuditFilter::default(), None, 10).await.unwrap();
+        assert!(!format!("{log:?}").contains("a person"), "{log:?}");
+        assert_eq!((log[0].action.as_str(), log[1].action.as_str()), ("audit.erase", "role.add"));
+        let verified = store.verify_audit(&keys(), std::slice::from_ref(&written)).await.unwrap();
+        assert_eq!((verified.rows, verified.erased, verified.breaks), (5, 1, vec![]));
+
+        let table = place.ours("mgmt_audit");
+        place.sql(&format!("UPDATE {table} SET operator_name = 'eve' WHERE sequence = 4"));
+        const MISUSED: &str = "this row was changed, and no row of ours erased it";
+        let found = store.verify_audit(&keys(), &[]).await.unwrap();
+        assert_eq!(breaks(&found), [(4, MISUSED)], "what is left is under the seal too");
+        let detail = r#"{"erased_by":5}"#;
+        place.sql(&format!("UPDATE {table} SET detail = '{detail}' WHERE sequence = 2"));
+        let found = store.verify_audit(&keys(), &[(9, written.1)]).await.unwrap();
+        let cut = "rows up to 9 were written and are missing";
+        assert_eq!(breaks(&found), [(2, MISUSED), (4, MISUSED), (6, cut)]);
     }
 }

@@ -7,10 +7,10 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::Problem;
-use crate::body::time;
+use crate::body::{Body, time};
 use crate::guard::Permit;
 use crate::page::{Asked, Page, Part};
-use crate::permission::ReadAudit;
+use crate::permission::{EraseAudit, ReadAudit};
 
 /// One change by a person.
 #[derive(Serialize, ToSchema)]
@@ -78,6 +78,49 @@ impl From<AuditEntry> for Entry {
             after: after.unwrap_or(entry.detail),
         }
     }
+}
+
+/// What is to be taken out of the log.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Erasure {
+    /// The first word of the actions: `user`.
+    #[schema(max_length = 32, pattern = "^[a-z]+$")]
+    noun: String,
+    /// Whose entries.
+    #[schema(min_length = 1, max_length = 253)]
+    object: String,
+    /// Why, without a word of what is erased: it stays in the log.
+    #[schema(min_length = 1, max_length = 200)]
+    reason: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Erased {
+    entries: u64,
+}
+
+/// Take a person's data out of the audit log
+///
+/// In each entry about that object a tombstone stands for who it was and what was changed; who did it,
+/// what and when stays, and the log still verifies.
+#[utoipa::path(post, path = "/api/v1/audit/erasures", tag = "audit", operation_id = "eraseAudit",
+    request_body = Erasure, responses((status = 200, body = Erased)))]
+pub(crate) async fn erase(
+    permit: Permit<EraseAudit>,
+    Body(asked): Body<Erasure>,
+) -> Result<Json<Erased>, Problem> {
+    let Erasure { noun, object, reason } = asked;
+    if !(1..=32).contains(&noun.len()) || !noun.chars().all(|c| c.is_ascii_lowercase()) {
+        return Err(Problem::field("noun", "the first word of an action, such as user"));
+    }
+    for (field, text, most) in [("object", &object, 253), ("reason", &reason, 200)] {
+        if !(1..=most).contains(&text.chars().count()) || text.chars().any(char::is_control) {
+            return Err(Problem::field(field, format!("1 to {most} characters in one line")));
+        }
+    }
+    let entries = permit.store().erase_audit(permit.actor(), &noun, &object, &reason).await?;
+    Ok(Json(Erased { entries }))
 }
 
 /// Search the audit log

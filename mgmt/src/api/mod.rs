@@ -18,8 +18,8 @@ use utoipa_axum::routes;
 
 use crate::guard::Context;
 use crate::permission::{
-    Entered, ReadAudit, ReadOperators, ReadTenants, ReadTokens, Right, SignedIn, WriteOperators,
-    WriteTenants, WriteTokens,
+    Entered, EraseAudit, ReadAudit, ReadOperators, ReadTenants, ReadTokens, Right, SignedIn,
+    WriteOperators, WriteTenants, WriteTokens,
 };
 
 type Routes = UtoipaMethodRouter<Context>;
@@ -61,6 +61,7 @@ pub(crate) fn router() -> OpenApiRouter<Context> {
         .routes(needs::<WriteTokens>(routes!(tokens::remove)))
         // What was done
         .routes(needs::<ReadAudit>(routes!(audit::list)))
+        .routes(needs::<EraseAudit>(routes!(audit::erase)))
 }
 
 /// States what the handler's `Permit` asks for. That it is the same a test sees, who walks every

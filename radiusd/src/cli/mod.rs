@@ -3,6 +3,7 @@
 //! Each command is one file. What goes wrong ends in one sentence on standard error and an exit
 //! code of sysexits; what was asked for goes to standard output.
 
+mod audit;
 mod check_config;
 mod check_policy;
 mod client;
@@ -82,6 +83,9 @@ enum Command {
     /// Programs' ways into the API
     #[command(subcommand)]
     Token(token::Command),
+    /// The log of what people changed: export it, erase a person in it
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Say whether the log of what people changed is what was written
     VerifyAudit(verify_audit::VerifyAudit),
     /// Accounting records that wait on disk for the store
@@ -118,6 +122,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Operator(command) => command.run(&place),
         Command::Tenant(command) => command.run(&place),
         Command::Token(command) => command.run(&place),
+        Command::Audit(command) => command.run(&place),
         Command::VerifyAudit(verify) => verify.run(&place),
         Command::Journal(command) => command.run(&place),
         Command::Usage(command) => command.run(&place),

@@ -86,6 +86,26 @@ fn from_the_first_password_to_a_log_that_was_tampered_with() {
         let (code, verified) = verify(&site);
         assert_eq!((code, &verified["breaks"]), (0, &json!([])));
 
+        // A person is taken out of it, and what left the store still fits.
+        let audit = |arguments: &[&str]| {
+            let all: Vec<&str> = arguments.iter().chain(&["--config", config]).copied().collect();
+            let (code, out, error) = daemon::run(&all);
+            assert_eq!(code, 0, "{out}{error}");
+            out
+        };
+        let heads = site.directory.join("audit.heads");
+        until("the log's head in a file", PATIENCE, || heads.exists().then_some(()));
+        let head = audit(&["audit", "head"]);
+        let mut told = fs::read_to_string(&heads).expect("the file");
+        told.push_str(&head);
+        fs::write(&heads, told).expect("the file");
+        audit(&["audit", "erase", "operator", "carl", "--reason", "asked"]);
+        let exported = audit(&["audit", "export"]);
+        assert!(!exported.contains("carl") && exported.contains("audit.erase"), "{exported}");
+        let heads = heads.to_str().expect("a path of text");
+        assert!(audit(&["verify-audit", "--heads", heads]).contains("1 of them erased"));
+        let (_, verified) = verify(&site);
+
         let table = if site.engine == Engine::Postgres { "mgmt.mgmt_audit" } else { "mgmt_audit" };
         let rows = site.sql.number(&format!("SELECT count(*) FROM {table}"));
         assert_eq!(verified["rows"], rows);

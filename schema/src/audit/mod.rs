@@ -1,5 +1,6 @@
 //! Who changed what: one row in the transaction of each change by a person, sealed into a chain.
 
+pub(crate) mod erase;
 mod keys;
 mod verify;
 
@@ -241,6 +242,17 @@ impl Store {
             &text,
         ];
         let rows = self.engine()?.fetch(&LIST, values, SEALED).await?;
+        Ok(rows.into_iter().map(Sealed::entry).collect())
+    }
+
+    /// Number and seal of the newest row: kept elsewhere, they tell whether the log was written anew.
+    pub async fn audit_head(&self) -> Result<Option<(i64, String)>, Error> {
+        self.engine()?.find(&HEAD, vec![], |row| Ok((row.int(0)?, row.text(1)?))).await
+    }
+
+    /// The oldest first, those after `after`.
+    pub async fn read_audit(&self, after: i64, limit: usize) -> Result<Vec<AuditEntry>, Error> {
+        let rows = self.engine()?.fetch(&FORWARD, values![after, limit], SEALED).await?;
         Ok(rows.into_iter().map(Sealed::entry).collect())
     }
 

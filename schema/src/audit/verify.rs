@@ -1,5 +1,7 @@
 //! Whether the log is what was written: every row, in its place, none missing.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use super::{AuditKeys, FORWARD, SEALED, Sealed};
@@ -22,10 +24,15 @@ pub struct Break {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Verified {
     pub rows: u64,
+    /// Of these, whose body was taken out in favour of a tombstone.
+    pub erased: u64,
     /// Number and seal of the newest row.
     pub head: Option<(i64, String)>,
     /// The first of them; none means that the log is whole.
     pub breaks: Vec<Break>,
+    /// Rows that say that a later one erased them, with the hash of what is left.
+    #[serde(skip)]
+    tombs: HashMap<i64, (i64, String)>,
 }
 
 impl Verified {
@@ -36,7 +43,7 @@ impl Verified {
     }
 
     /// One row after those seen before.
-    fn look_at(&mut self, row: &Sealed, keys: &AuditKeys, witness: Option<&(i64, String)>) {
+    fn look_at(&mut self, row: &Sealed, keys: &AuditKeys, heads: &HashMap<i64, &str>) {
         let (last, previous) = self.head.clone().unwrap_or_default();
         let sequence = row.sequence;
         match sequence.saturating_sub(last) {
@@ -45,8 +52,12 @@ impl Verified {
             2 => self.wrong(last + 1, "this row is missing"),
             _ => self.wrong(last + 1, format!("rows {} to {} are missing", last + 1, sequence - 1)),
         }
-        if row.compute_hash() != row.hash {
-            self.wrong(sequence, "this row was changed");
+        let hash = row.compute_hash();
+        let is_whole = hash == row.hash;
+        match row.erased_by().filter(|_| !is_whole) {
+            Some(by) => drop(self.tombs.insert(sequence, (by, hash))),
+            None if !is_whole => self.wrong(sequence, "this row was changed"),
+            None => {}
         }
         match keys.seal(&row.key_id, sequence, &previous, &row.hash) {
             None => self.wrong(
@@ -56,11 +67,10 @@ impl Verified {
             Some(seal) if seal != row.seal => {
                 self.wrong(sequence, "the seal does not fit this row and the one before it");
             }
+            Some(_) if is_whole => self.open_tombs(row),
             Some(_) => {}
         }
-        if let Some((_, seal)) = witness.filter(|(known, _)| *known == sequence)
-            && *seal != row.seal
-        {
+        if heads.get(&sequence).is_some_and(|seal| *seal != row.seal) {
             self.wrong(sequence, "another row was written here, says the witness");
         }
         self.rows += 1;
@@ -68,24 +78,49 @@ impl Verified {
     }
 }
 
+impl Verified {
+    /// A row that is as it was written confirms what it erased.
+    fn open_tombs(&mut self, row: &Sealed) {
+        for (sequence, left) in row.erased() {
+            if self.tombs.get(&sequence) == Some(&(row.sequence, left)) {
+                self.tombs.remove(&sequence);
+                self.erased += 1;
+            }
+        }
+    }
+}
+
 impl Store {
-    /// Reads the whole log and computes every seal again.
-    pub async fn verify_audit(&self, keys: &AuditKeys) -> Result<Verified, Error> {
+    /// Reads the whole log and computes every seal again. `heads` are numbers and seals that were
+    /// kept elsewhere.
+    pub async fn verify_audit(
+        &self,
+        keys: &AuditKeys,
+        heads: &[(i64, String)],
+    ) -> Result<Verified, Error> {
         // Read first: rows that come meanwhile are no matter.
         let witness = keys.witnessed();
+        let known = heads.iter().chain(&witness);
+        let known: HashMap<i64, &str> =
+            known.map(|(known, seal)| (*known, seal.as_str())).collect();
         let mut verified = Verified::default();
         loop {
             let last = verified.head.as_ref().map_or(i64::MIN, |(sequence, _)| *sequence);
             let rows = self.engine()?.fetch(&FORWARD, values![last, CHUNK], SEALED).await?;
             for row in &rows {
-                verified.look_at(row, keys, witness.as_ref());
+                verified.look_at(row, keys, &known);
             }
             if rows.len() < CHUNK {
                 break;
             }
         }
         let last = verified.head.as_ref().map_or(0, |(sequence, _)| *sequence);
-        if let Some((known, _)) = witness.filter(|(known, _)| *known > last) {
+        let tombs = std::mem::take(&mut verified.tombs);
+        for sequence in tombs.into_keys() {
+            verified.wrong(sequence, "this row was changed, and no row of ours erased it");
+        }
+        verified.breaks.sort_by_key(|found| found.sequence);
+        if let Some(known) = known.keys().copied().max().filter(|known| *known > last) {
             verified.wrong(last + 1, format!("rows up to {known} were written and are missing"));
         }
         Ok(verified)
