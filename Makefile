@@ -38,8 +38,15 @@ fuzz:
 	FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_DATAGRAMS=$(FUZZ_DATAGRAMS) \
 		cargo test --locked --package proto --package radiusd -- fuzz --nocapture --test-threads=1
 
+# An ISP with a past, in var/demo, and NAS that keep sending. DEMO_SECONDS ends it after a while.
+DEMO_SECONDS ?= 0
+
 demo:
-	@echo "make demo has no content yet: it comes with the management module. make run starts the server."
+	@.ci/packages $(BUILD)
+	@.ci/ui
+	cargo build --locked --package radiusd
+	cargo run --locked --quiet --package radiusd --example demo -- \
+		--radiusd $${CARGO_TARGET_DIR:-target}/debug/radiusd --seconds $(DEMO_SECONDS)
 
 # How many seconds each kind of fault goes on, and all kinds mixed. A seed repeats a choice of faults.
 FAULT_SECONDS ?= 60

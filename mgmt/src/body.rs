@@ -92,6 +92,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
+/// The id of a row of FreeRADIUS's in a path.
+pub(crate) struct RowId(pub i64);
+
+impl<S: Send + Sync> FromRequestParts<S> for RowId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<RowId, Problem> {
+        let id = Path::<i64>::from_request_parts(parts, state).await;
+        id.map(|Path(id)| RowId(id)).map_err(|_| Problem::not_found("id"))
+    }
+}
+
 /// What the caller has seen of what is to be changed.
 pub(crate) struct IfMatch(Option<String>);
 
@@ -136,6 +148,20 @@ pub(crate) fn tagged(content: &impl Serialize, answer: impl IntoResponse) -> Res
 pub(crate) fn time(ms: i64) -> String {
     let time = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
     format!("{time:.3}")
+}
+
+/// A time of a request, in milliseconds since 1970.
+pub(crate) fn milliseconds(field: &str, text: Option<&str>) -> Result<Option<i64>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    match text.parse::<jiff::Timestamp>() {
+        Ok(time) => Ok(Some(time.as_millisecond())),
+        Err(_) => Err(Problem::field(field, "expected a time such as 2026-01-31T12:00:00Z")),
+    }
+}
+
+/// The same in seconds.
+pub(crate) fn seconds(field: &str, text: Option<&str>) -> Result<Option<i64>, Problem> {
+    Ok(milliseconds(field, text)?.map(|ms| ms.div_euclid(1_000)))
 }
 
 #[cfg(test)]

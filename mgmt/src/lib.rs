@@ -1,7 +1,8 @@
 //! What people do: the HTTP side of the daemon.
 //!
 //! `router` is the whole of it, as one axum router over a `Context`. What it needs of the running
-//! daemon it asks through `Daemon`, which the daemon implements: management never sees a packet.
+//! daemon it asks through `Daemon` in `daemon`, which the daemon implements: management never sees a
+//! packet.
 //!
 //! A request passes `web` (host, origin, rate, headers), then `guard`, which turns a cookie or a
 //! token into a `Permit` for what `permission` names; only a permit leads to the store. `api` is
@@ -9,12 +10,14 @@
 //! request brings, `page` makes lists, `problem` is every failure that a caller can see.
 //!
 //! `password`, `totp` and `throttle` are against guessers, `keys` is what isn't in the store,
-//! `sealed` what lies in it encrypted, `first` the operator of a store that has none. `listen` bounds
-//! connections, `tls` is what certificate they see, `health` answers probes, `ui` is what a browser
-//! finds.
+//! `sealed` what lies in it encrypted, `first` the operator of a store that has none. `feed` tells
+//! what happens, `snippets` what to type into a NAS. `listen` bounds connections, `tls` is what
+//! certificate they see, `health` answers probes, `ui` is what a browser finds.
 
 mod api;
 mod body;
+mod daemon;
+mod feed;
 pub mod first;
 mod guard;
 mod health;
@@ -26,6 +29,7 @@ pub mod password;
 pub mod permission;
 mod problem;
 mod sealed;
+mod snippets;
 mod throttle;
 mod tls;
 mod totp;
@@ -38,6 +42,10 @@ use axum::routing::get;
 pub use api::operators::mistakes;
 pub use api::tenants::tenant_mistakes;
 pub use api::tokens::new_token;
+pub use daemon::{
+    Daemon, Later, NasAnswer, NasState, Outcome, Question, Simulated, Stranger, Traffic, Unanswered,
+};
+pub use feed::{Event, Feed, Turn};
 pub use guard::{ABSOLUTE_MS, Context, IDLE_MS, Options, check_public_url};
 pub use health::{Health, Part, State};
 pub use listen::{Bounded, Peer};
@@ -45,12 +53,6 @@ pub use openapi::document;
 pub use problem::Problem;
 pub use sealed::FieldKeys;
 pub use tls::{Tls, TlsFiles};
-
-/// What management asks of the daemon it runs in.
-pub trait Daemon: Send + Sync + 'static {
-    /// How each part of the daemon is. Asked for each probe, so it must not wait for anything.
-    fn health(&self) -> Health;
-}
 
 /// Everything that is served on `http.listen`. It wants to be told the peer's address:
 /// `into_make_service_with_connect_info::<Peer>()`.

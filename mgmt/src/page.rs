@@ -57,6 +57,11 @@ impl Part {
 }
 
 impl<T> Page<T> {
+    /// Of a reader that knows where to go on.
+    pub fn new(items: Vec<T>, next: Option<String>) -> Page<T> {
+        Page { items, next: next.map(|key| URL_SAFE_NO_PAD.encode(key)) }
+    }
+
     /// Of `limit` + 1 items that were read; `key` is what the next page goes on from.
     pub fn of<R>(
         mut rows: Vec<R>,

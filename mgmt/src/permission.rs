@@ -23,6 +23,8 @@ pub trait Right: Send + Sync + 'static {
     const EARLY: bool = false;
     /// Only in person: no token will do.
     const IN_PERSON: bool = false;
+    /// No sign of life: a login that does nothing else ends.
+    const IDLE: bool = false;
 }
 
 macro_rules! permissions {
@@ -121,6 +123,15 @@ impl Right for SignedIn {
     const PERMISSION: Option<Permission> = None;
 }
 
+/// Whoever has signed in, and waits for what happens.
+pub struct Listens;
+
+impl Right for Listens {
+    const NAME: &'static str = "signed-in";
+    const PERMISSION: Option<Permission> = None;
+    const IDLE: bool = true;
+}
+
 /// Who has signed in, even with a password that has to be changed first. No token.
 pub struct Entered;
 
@@ -161,6 +172,12 @@ impl Set {
             P::RevealPasswords,
             P::ReadGroups,
             P::WriteGroups,
+            P::ReadNas,
+            P::WriteNas,
+            P::RevealSecrets,
+            P::ReadSessions,
+            P::DisconnectSessions,
+            P::ReadAttempts,
             P::ReadOperators,
             P::WriteOperators,
             P::ReadTokens,

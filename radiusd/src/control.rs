@@ -1,7 +1,8 @@
 //! What the management module may ask of the daemon, and the metrics endpoint.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -11,7 +12,10 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use mgmt::{Health, Part};
+use mgmt::{
+    Feed, Health, Later, NasAnswer, NasState, Outcome, Part, Simulated, Stranger, Traffic,
+    Unanswered,
+};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -19,10 +23,15 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+use schema::{Actor, Error, Session};
 
+use crate::explain;
 use crate::journal;
 use crate::online::Online;
+use crate::policy::Verdict;
+use crate::roster::Seen;
 use crate::server::Shared;
+use crate::simulate::{Question, Refusal, word};
 
 /// The running daemon, as others see it.
 pub struct Control {
@@ -33,6 +42,43 @@ pub struct Control {
 impl Control {
     pub fn new(shared: Arc<Shared>) -> Control {
         Control { shared, began: Instant::now() }
+    }
+
+    async fn answer(&self, question: mgmt::Question) -> Result<Simulated, Unanswered> {
+        let mgmt::Question { user, password, nas, attributes } = question;
+        let question = Question { user, password, nas, pairs: attributes };
+        let simulator = &self.shared.simulator;
+        let answered = simulator.ask(&question).await.map_err(|refusal| match refusal {
+            Refusal::Wrong { field, why, .. } => Unanswered::Field(field, why),
+            Refusal::Store(error) => Unanswered::Store(error),
+            Refusal::Endless => Unanswered::Endless,
+        })?;
+        let reason = match answered.verdict {
+            Verdict::Reject(reason) => Some(reason),
+            _ => None,
+        };
+        Ok(Simulated {
+            answer: word(answered.verdict).into(),
+            reason: reason.map(|reason| reason.as_str().into()),
+            reason_text: reason.map(|reason| reason.text().into()),
+            reply: answered.reply.iter().map(|pair| simulator.shown(pair)).collect(),
+            steps: answered.trace.steps.iter().map(explain::sentence).collect(),
+        })
+    }
+
+    async fn ask_to_end(&self, session: &Session) -> NasAnswer {
+        let address = session.nasipaddress.parse::<IpAddr>().ok();
+        let clients = self.shared.roster.clients();
+        match address.and_then(|address| clients.find(address)) {
+            Some(nas) => self.shared.coa.disconnect(nas, session).await,
+            None => NasAnswer {
+                outcome: Outcome::Unasked,
+                detail: "No NAS is known at the session's address.".into(),
+                error_cause: None,
+                nas: session.nasipaddress.clone(),
+                sent: 0,
+            },
+        }
     }
 }
 
@@ -71,6 +117,77 @@ impl mgmt::Daemon for Control {
             parts: vec![store, journal(&shared.journal.health()), workers],
         }
     }
+
+    fn feed(&self) -> &Feed {
+        &self.shared.feed
+    }
+
+    fn traffic(&self) -> Traffic {
+        let totals = self.shared.metrics.totals();
+        let [(_, received_auth), (_, received_acct)] = totals.received;
+        Traffic {
+            at_ms: now_ms(),
+            received_auth,
+            received_acct,
+            outcomes: totals.outcomes,
+            online: self.shared.online.sizes(),
+            nas: self.shared.roster.clients().len(),
+        }
+    }
+
+    fn nas_states(&self) -> HashMap<i64, NasState> {
+        let mut states = HashMap::<i64, NasState>::new();
+        for nas in self.shared.roster.clients().addressed() {
+            let Some(row) = nas.listed else { continue };
+            let (requests, rejects, last_seen_ms) = nas.seen.totals();
+            let state = states.entry(row).or_default();
+            state.requests += requests;
+            state.rejects += rejects;
+            state.last_seen_ms = state.last_seen_ms.max(last_seen_ms);
+            state.signs |= nas.learned.signs.load(Ordering::Relaxed);
+        }
+        states
+    }
+
+    fn strangers(&self) -> Vec<Stranger> {
+        let (now, at_ms) = (Instant::now(), now_ms());
+        let ago = |then: Instant| {
+            let ms = now.saturating_duration_since(then).as_millis();
+            at_ms.saturating_sub(i64::try_from(ms).unwrap_or(i64::MAX))
+        };
+        let show = |seen: Seen| Stranger {
+            source: seen.source,
+            complaint: seen.complaint,
+            count: seen.count,
+            first_ms: ago(seen.first),
+            last_ms: ago(seen.last),
+        };
+        self.shared.roster.inbox.list().into_iter().map(show).collect()
+    }
+
+    fn simulate(&self, question: mgmt::Question) -> Later<'_, Result<Simulated, Unanswered>> {
+        Box::pin(self.answer(question))
+    }
+
+    fn explain(&self, trace: &str) -> Vec<String> {
+        explain::sentences(trace)
+    }
+
+    fn disconnect<'a>(&'a self, session: &'a Session) -> Later<'a, NasAnswer> {
+        Box::pin(self.ask_to_end(session))
+    }
+
+    fn close<'a>(
+        &'a self,
+        actor: &'a Actor,
+        session: &'a Session,
+    ) -> Later<'a, Result<bool, Error>> {
+        Box::pin(self.shared.journal.close_for(actor, session))
+    }
+}
+
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
 }
 
 fn part(name: &str, state: mgmt::State, detail: String) -> Part {
@@ -186,6 +303,8 @@ impl Collector for Counted {
         let said = self.0.fetcher.checkrad();
         let help = "What radius.checkrad said of open sessions";
         labelled(&mut encoder, "checkrad", help, "said", &said)?;
+        let help = "How it ended that NAS were asked to end a session";
+        labelled(&mut encoder, "disconnects", help, "outcome", &self.0.coa.counts())?;
         for (name, help, value) in self.0.journal.counters().all() {
             counter(&mut encoder, name, help, value)?;
         }

@@ -2,6 +2,17 @@
 
 use crate::policy::{Ask, Direction, Effect, Lacks, Shown, TraceStep};
 
+/// The sentences of a trace as it was kept; what a later version wrote is left out.
+pub fn sentences(trace: &str) -> Vec<String> {
+    #[derive(serde::Deserialize)]
+    struct Kept {
+        steps: Vec<serde_json::Value>,
+    }
+    let kept: Kept = serde_json::from_str(trace).unwrap_or(Kept { steps: Vec::new() });
+    let step = |step| serde_json::from_value::<TraceStep>(step).ok();
+    kept.steps.into_iter().filter_map(step).map(|step| sentence(&step)).collect()
+}
+
 /// One sentence for a step. Secrets are named and never shown: a step doesn't hold them.
 pub fn sentence(step: &TraceStep) -> String {
     match step {
@@ -228,6 +239,8 @@ mod tests {
             ),
         ] {
             assert_eq!(sentence(&step), expected);
+            let kept = serde_json::json!({ "steps": [step, { "step": "of-tomorrow" }] });
+            assert_eq!(super::sentences(&kept.to_string()), [expected]);
         }
     }
 }

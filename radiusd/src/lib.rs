@@ -6,11 +6,12 @@
 //! decide, and `fetch` for what a decision lacks; `checkrad` hears from NAS which sessions they
 //! still have. `accounting` reads records, `journal` makes them
 //! durable. Where requests have to wait, sources take `turns`. `usage` counts the sessions that were there before,
-//! `online` the open ones. `control` is what management may ask, `metrics` every counter, `people` the
+//! `online` the open ones. `coa` asks NAS to end sessions. `control` is what management may ask, `metrics` every counter, `people` the
 //! management module on threads of its own.
 //!
 //! `config` says what may be set, `exit` how the process ends, `check_policy` which rows of a
-//! store are not what their author thought, `explain` a decision in words.
+//! store are not what their author thought, `explain` a decision in words,
+//! `simulate` one on a request that nobody sent; `pairs` are attributes as people write them.
 
 pub mod config;
 pub mod exit;
@@ -34,12 +35,15 @@ pub mod accounting;
 pub mod journal;
 mod usage;
 
+mod coa;
 mod control;
 mod metrics;
 mod people;
 
 pub mod check_policy;
 pub mod explain;
+pub mod pairs;
+pub mod simulate;
 
 pub use roster::network;
 pub use run::run;

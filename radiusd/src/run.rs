@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dictionaries::Dictionary;
+use mgmt::Feed;
 use schema::Store;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::checkrad::Checkrad;
+use crate::coa::Coa;
 use crate::config::Config;
 use crate::control::{Control, metrics_router};
 use crate::exit::{self, Failure};
@@ -22,8 +24,9 @@ use crate::online::{self, Online};
 use crate::people;
 use crate::policy;
 use crate::reach::reach;
-use crate::roster::{LastKnown, Watch, WatchOptions, look_up};
+use crate::roster::{LastKnown, Roster, Watch, WatchOptions, look_up};
 use crate::server::{self, Listen, Mailboxes, Message, Server, Shared};
+use crate::simulate::Simulator;
 use crate::usage::{self, Backfill};
 
 /// How long the journal may take to write what is queued when the daemon stops.
@@ -127,17 +130,15 @@ pub(crate) async fn share(
             mailbox.send(Message::Recorded(outcomes));
         }
     };
+    let feed = Arc::<Feed>::default();
     let journal = Arc::new(Journal::start(
         store.clone(),
         journal::Config::of(config),
         Arc::new(completions),
-        Arc::clone(&online),
+        (Arc::clone(&online), Arc::clone(&feed)),
         handle,
     )?);
-    let checkrad =
-        config.radius.checkrad.clone().map(|program| {
-            Arc::new(Checkrad::new(program, Arc::clone(&roster), Arc::clone(&journal)))
-        });
+    let checkrad = checkrad(config, &roster, &journal);
     handle.spawn(online::Watch::new(store.clone(), Arc::clone(&online)).run());
     let backfill = Arc::<Backfill>::default();
     handle.spawn(usage::keep(store.clone(), config.accounting.clone(), Arc::clone(&backfill)));
@@ -152,12 +153,15 @@ pub(crate) async fn share(
     );
     Ok(Arc::new(Shared {
         methods: policy::Methods::of(&dictionary),
-        dictionary,
         roster,
         online,
         journal,
+        coa: Coa::new(&config.radius.auth),
+        feed,
+        simulator: Simulator::new(config, store.clone(), Arc::clone(&dictionary)),
         backfill,
         fetcher,
+        dictionary,
         metrics: Arc::new(Metrics::new(workers)),
         zone,
         options: policy_options(config),
@@ -167,6 +171,15 @@ pub(crate) async fn share(
         inflight_max: config.radius.inflight_max,
         inflight_source_max: config.radius.inflight_source_max,
     }))
+}
+
+fn checkrad(
+    config: &Config,
+    roster: &Arc<Roster>,
+    journal: &Arc<Journal>,
+) -> Option<Arc<Checkrad>> {
+    let program = config.radius.checkrad.clone()?;
+    Some(Arc::new(Checkrad::new(program, Arc::clone(roster), Arc::clone(journal))))
 }
 
 fn policy_options(config: &Config) -> policy::Options {

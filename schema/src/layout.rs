@@ -73,6 +73,7 @@ const MANAGEMENT: &[&str] = &[
     "mgmt_audit",
     "mgmt_tenants",
     "mgmt_owners",
+    "mgmt_attempt_counts",
 ];
 
 /// How a column keeps what it keeps.

@@ -36,7 +36,9 @@ mod tokens;
 mod usage;
 mod users;
 
-pub use attempts::{Attempt, Bounds, LastAccept, Purged, Trace};
+pub use attempts::{
+    Attempt, AttemptCount, AttemptFilter, AttemptPage, Bounds, LastAccept, Purged, Trace,
+};
 pub use audit::{Actor, AuditEntry, AuditFilter, AuditKeys, Break, Verified};
 pub use changes::Change;
 pub use counters::{Online, OpenSession, Volume};
@@ -48,8 +50,8 @@ pub use operators::{ADMINISTRATOR, Credentials, Operator};
 pub use policy::{GroupRows, Huntgroup, Row, UserRows};
 pub use roles::Role;
 pub use sessions::{
-    Ask, Incarnation, Known, Reboot, Reuse, SESSION_ID_REUSED, Session, Step, ToClose, Writes,
-    Written,
+    Ask, Incarnation, Known, Reboot, Reuse, SESSION_ID_REUSED, Session, SessionFilter, SessionMark,
+    SessionPage, Step, ToClose, Which, Writes, Written,
 };
 pub use store::{Options, Report, Status, Store};
 pub use tenants::{Owned, Scope, Tenant};
@@ -70,6 +72,7 @@ fn statements<'k>(
     let fixed = [
         additions::statements(),
         attempts::statements(),
+        attempts::more_statements(),
         audit::statements(),
         audit::erase::statements(),
         counters::statements(),

@@ -38,6 +38,8 @@ const OURS: &[Migration] = &[
     migration!(8, "0008_audit"),
     migration!(9, "0009_factors"),
     migration!(10, "0010_tenants"),
+    migration!(11, "0011_coa"),
+    migration!(12, "0012_attempt_counts"),
 ];
 
 statements! {

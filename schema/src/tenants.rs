@@ -140,7 +140,6 @@ impl Owned {
 /// parameter that `Scope::value` is bound to, `nases` the one of `Store::nas_in_scope`, a list. A
 /// NAS written as a prefix or a host name owns no session: such a one is seen by its user's
 /// tenant, or by nobody's.
-#[expect(dead_code, reason = "sessions and attempts are to be asked for with it")]
 pub(crate) fn follows(postgres: bool, user: &str, nas: &str, scope: &str, nases: &str) -> String {
     let among = match postgres {
         true => format!("= ANY({nases})"),

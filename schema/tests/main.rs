@@ -11,6 +11,7 @@ mod operators;
 mod policy;
 mod postgres;
 mod rights;
+mod search;
 mod sessions;
 mod tenants;
 mod usage;

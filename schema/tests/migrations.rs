@@ -23,6 +23,8 @@ async fn an_empty_store_gets_all_once() {
             "0008_audit",
             "0009_factors",
             "0010_tenants",
+            "0011_coa",
+            "0012_attempt_counts",
         ];
         assert_eq!(report.applied, all);
         assert!(!report.taken);
@@ -43,10 +45,10 @@ async fn two_processes_migrate_at_once() {
         let (a, b) = (place.again().await, place.again().await);
         let (a, b) = tokio::join!(a.migrate(), b.migrate());
         let (a, b) = (a.unwrap(), b.unwrap());
-        assert_eq!(a.applied.len() + b.applied.len(), 10, "{a:?} {b:?}");
+        assert_eq!(a.applied.len() + b.applied.len(), 12, "{a:?} {b:?}");
         assert_eq!(place.again().await.migrate().await.unwrap().applied, Vec::<String>::new());
         let history = place.ours("mgmt_migrations");
-        assert_eq!(place.sql(&format!("SELECT count(*) FROM {history}")), "10");
+        assert_eq!(place.sql(&format!("SELECT count(*) FROM {history}")), "12");
     }
 }
 
@@ -148,6 +150,8 @@ async fn a_site_is_taken_as_it_is() {
                 "0008_audit",
                 "0009_factors",
                 "0010_tenants",
+                "0011_coa",
+                "0012_attempt_counts",
             ]
         );
         assert_eq!(rows_of_theirs(&place), before);

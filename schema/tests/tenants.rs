@@ -98,8 +98,7 @@ async fn what_is_owned_is_in_one_scope() {
             r#type: "other".into(),
             ..NasRow::default()
         };
-        let id = store.add_nas(&nas).await.unwrap();
-        store.set_owner(&actor, Owned::Nas, &id.to_string(), Some(north.id)).await.unwrap();
+        store.add_nas(&actor, &nas, Some(north.id)).await.unwrap();
         assert_eq!(store.nas_in_scope(mine).await.unwrap(), ["10.0.0.1"]);
         assert!(store.nas_in_scope(Scope::Tenant(south.id)).await.unwrap().is_empty());
         let ghost = store.set_owner(&actor, Owned::User, "x", Some(Uuid::now_v7())).await;

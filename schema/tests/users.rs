@@ -1,7 +1,7 @@
 //! Users, groups and NAS as people edit them.
 
 use crate::both::Place;
-use schema::{Error, GroupRows, Membership, NamedNas, NasRow, Row, Tri, User};
+use schema::{AuditFilter, Error, GroupRows, Membership, NamedNas, NasRow, Row, Tri, User};
 
 fn new(attribute: &str, value: &str) -> Row {
     Row { id: 0, attribute: attribute.into(), op: ":=".into(), value: value.into() }
@@ -106,7 +106,7 @@ async fn a_group_lives_and_goes() {
 #[tokio::test]
 async fn a_nas_and_its_settings() {
     for place in Place::both().await {
-        let store = &place.store;
+        let (store, actor) = (&place.store, crate::operators::actor());
         let nas = NasRow {
             nasname: "192.0.2.0/24".into(),
             shortname: "edge".into(),
@@ -117,7 +117,9 @@ async fn a_nas_and_its_settings() {
             require_message_authenticator: Tri::Yes,
             ..NasRow::default()
         };
-        let id = store.add_nas(&nas).await.unwrap();
+        let id = store.add_nas(&actor, &nas, None).await.unwrap();
+        let twin = store.add_nas(&actor, &nas, None).await;
+        assert!(matches!(twin, Err(Error::Exists(_))));
         let stored = NasRow { id, ..nas };
         assert_eq!(store.list_nas().await.unwrap(), std::slice::from_ref(&stored));
         assert_eq!(store.find_nas("edge").await.unwrap(), std::slice::from_ref(&stored));
@@ -129,19 +131,44 @@ async fn a_nas_and_its_settings() {
             (now.require_message_authenticator, now.limit_proxy_state),
             (Tri::Auto, Tri::No)
         );
-        let changed = NasRow { secret: "other".into(), limit_proxy_state: Tri::Auto, ..now };
-        assert!(store.update_nas(&changed).await.unwrap());
+        let with_port = NasRow { coa_port: Some(1700), ..now.clone() };
+        assert!(store.update_nas(&actor, &now, &with_port).await.unwrap());
+        let late = store.update_nas(&actor, &now, &with_port).await;
+        assert!(matches!(late, Err(Error::Changed(_))), "somebody else was first");
+        store.set_nas_transport(id, Tri::Yes, Tri::No).await.unwrap();
+        let now = store.find_nas("edge").await.unwrap().remove(0);
+        assert_eq!(now.coa_port, Some(1700), "what is learned leaves the port alone");
+        let changed = NasRow {
+            secret: "other".into(),
+            require_message_authenticator: Tri::Auto,
+            limit_proxy_state: Tri::Auto,
+            coa_port: None,
+            ..now.clone()
+        };
+        assert!(store.update_nas(&actor, &now, &changed).await.unwrap());
         let settings = place.ours("mgmt_nas_settings");
         assert_eq!(place.sql(&format!("SELECT count(*) FROM {settings}")), "0");
-        assert!(!store.update_nas(&NasRow { id: 999, ..changed }).await.unwrap());
+        let gone = NasRow { id: 999, ..changed.clone() };
+        assert!(!store.update_nas(&actor, &gone, &gone).await.unwrap());
+        let secret = store.reveal_nas_secret(&actor, id).await.unwrap();
+        assert_eq!(secret.as_deref(), Some("other"));
 
         // FreeRADIUS skips a row without a secret or a name.
         if !place.is_postgres() {
             place.sql("INSERT INTO nas (nasname, secret) VALUES ('10.9.9.9', 'x')");
             assert_eq!(store.list_nas().await.unwrap().len(), 1);
         }
-        assert!(store.remove_nas(id).await.unwrap());
-        assert!(!store.remove_nas(id).await.unwrap());
+        assert!(store.remove_nas(&actor, id).await.unwrap());
+        assert!(!store.remove_nas(&actor, id).await.unwrap());
+        let log = store.list_audit(&AuditFilter::default(), None, 9).await.unwrap();
+        let actions: Vec<_> = log.iter().map(|entry| entry.action.as_str()).collect();
+        assert_eq!(
+            actions,
+            ["nas.remove", "nas.reveal-secret", "nas.change", "nas.change", "nas.add"]
+        );
+        assert_eq!(log[2].detail["after"]["secret"], "changed");
+        let told = format!("{log:?}");
+        assert!(!told.contains("testing123") && !told.contains("other\""), "{told}");
         assert_eq!(store.list_nas().await.unwrap(), []);
     }
 }
@@ -149,7 +176,7 @@ async fn a_nas_and_its_settings() {
 #[tokio::test]
 async fn a_nas_known_by_its_name() {
     for place in Place::both().await {
-        let store = &place.store;
+        let (store, actor) = (&place.store, crate::operators::actor());
         let nas = NamedNas {
             identifier: "cafe-7".into(),
             shortname: "cafe".into(),
@@ -157,10 +184,10 @@ async fn a_nas_known_by_its_name() {
             secret: "long enough".into(),
             ..NamedNas::default()
         };
-        store.add_named_nas(&nas).await.unwrap();
-        assert!(matches!(store.add_named_nas(&nas).await, Err(Error::Exists(_))));
+        store.add_named_nas(&actor, &nas).await.unwrap();
+        assert!(matches!(store.add_named_nas(&actor, &nas).await, Err(Error::Exists(_))));
         assert_eq!(store.list_named_nas().await.unwrap(), [nas]);
-        assert!(store.remove_named_nas("cafe-7").await.unwrap());
-        assert!(!store.remove_named_nas("cafe-7").await.unwrap());
+        assert!(store.remove_named_nas(&actor, "cafe-7").await.unwrap());
+        assert!(!store.remove_named_nas(&actor, "cafe-7").await.unwrap());
     }
 }

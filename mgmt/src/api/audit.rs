@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::Problem;
-use crate::body::{Body, time};
+use crate::body::{Body, milliseconds, time};
 use crate::guard::Permit;
 use crate::page::{Asked, Page, Part};
 use crate::permission::{EraseAudit, ReadAudit};
@@ -139,18 +139,10 @@ pub(crate) async fn list(
         operator_name: search.operator,
         action: search.action,
         object: search.object,
-        from_ms: moment("from", search.from)?,
-        to_ms: moment("to", search.to)?,
+        from_ms: milliseconds("from", search.from.as_deref())?,
+        to_ms: milliseconds("to", search.to.as_deref())?,
         text: search.text,
     };
     let rows = permit.store().list_audit(&filter, before, limit + 1).await?;
     Ok(Json(Page::of(rows, limit, |row| row.sequence.to_string(), Entry::from)))
-}
-
-fn moment(field: &str, text: Option<String>) -> Result<Option<i64>, Problem> {
-    let Some(text) = text else { return Ok(None) };
-    match text.parse::<jiff::Timestamp>() {
-        Ok(time) => Ok(Some(time.as_millisecond())),
-        Err(_) => Err(Problem::field(field, "expected a time such as 2026-01-31T12:00:00Z")),
-    }
 }

@@ -1,12 +1,19 @@
 //! The route table: what there is, what it takes, and who answers. Router and document come from
 //! this one list.
 
+pub(crate) mod attempts;
 pub(crate) mod audit;
+pub(crate) mod events;
+pub(crate) mod export;
 pub(crate) mod factor;
 pub(crate) mod login;
 pub(crate) mod logins;
+pub(crate) mod nas;
 pub(crate) mod operators;
+pub(crate) mod overview;
 pub(crate) mod roles;
+pub(crate) mod sessions;
+pub(crate) mod simulate;
 pub(crate) mod tenants;
 pub(crate) mod tokens;
 
@@ -18,7 +25,8 @@ use utoipa_axum::routes;
 
 use crate::guard::Context;
 use crate::permission::{
-    Entered, EraseAudit, ReadAudit, ReadOperators, ReadTenants, ReadTokens, Right, SignedIn,
+    DisconnectSessions, Entered, EraseAudit, Listens, ReadAttempts, ReadAudit, ReadNas,
+    ReadOperators, ReadSessions, ReadTenants, ReadTokens, RevealSecrets, Right, SignedIn, WriteNas,
     WriteOperators, WriteTenants, WriteTokens,
 };
 
@@ -59,6 +67,27 @@ pub(crate) fn router() -> OpenApiRouter<Context> {
         .routes(needs::<ReadTokens>(routes!(tokens::list)))
         .routes(needs::<WriteTokens>(routes!(tokens::add)))
         .routes(needs::<WriteTokens>(routes!(tokens::remove)))
+        // What goes on
+        .routes(needs::<SignedIn>(routes!(overview::show)))
+        .routes(needs::<Listens>(routes!(events::listen)))
+        .routes(needs::<ReadSessions>(routes!(sessions::list)))
+        .routes(needs::<ReadSessions>(routes!(export::sessions)))
+        .routes(needs::<ReadSessions>(routes!(sessions::show)))
+        .routes(needs::<DisconnectSessions>(routes!(sessions::disconnect)))
+        .routes(needs::<DisconnectSessions>(routes!(sessions::close)))
+        .routes(needs::<ReadAttempts>(routes!(attempts::list)))
+        .routes(needs::<ReadAttempts>(routes!(attempts::counts)))
+        .routes(needs::<ReadAttempts>(routes!(attempts::show)))
+        .routes(needs::<ReadAttempts>(routes!(simulate::simulate)))
+        // Who may send
+        .routes(needs::<ReadNas>(routes!(nas::list)))
+        .routes(needs::<WriteNas>(routes!(nas::add)))
+        .routes(needs::<ReadNas>(routes!(nas::unknown)))
+        .routes(needs::<ReadNas>(routes!(nas::show)))
+        .routes(needs::<WriteNas>(routes!(nas::change)))
+        .routes(needs::<WriteNas>(routes!(nas::remove)))
+        .routes(needs::<RevealSecrets>(routes!(nas::reveal)))
+        .routes(needs::<ReadNas>(routes!(nas::snippets)))
         // What was done
         .routes(needs::<ReadAudit>(routes!(audit::list)))
         .routes(needs::<EraseAudit>(routes!(audit::erase)))

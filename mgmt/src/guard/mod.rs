@@ -36,6 +36,8 @@ pub const IDLE_MS: i64 = 30 * 60_000;
 pub const ABSOLUTE_MS: i64 = 12 * 3_600_000;
 /// How exactly it is known when a login or a token was last used.
 const SEEN_MS: i64 = 60_000;
+/// Who listens to events at once.
+const LISTENERS_MAX: usize = 64;
 
 /// What every request is answered from.
 #[derive(Clone)]
@@ -53,6 +55,7 @@ struct Inner {
     hasher: Hasher,
     /// Requests that are at the store at once: RADIUS's own keep most of its connections.
     turns: Arc<Semaphore>,
+    listeners: Arc<Semaphore>,
 }
 
 /// What management is told when it starts.
@@ -100,12 +103,19 @@ impl Context {
         let turns = Arc::new(Semaphore::new(options.store_turns.max(1)));
         let (throttle, rate) = (Throttle::default(), Rate::default());
         let hasher = Hasher::new();
-        let inner = Inner { store, daemon, options, public_url, throttle, rate, hasher, turns };
+        let listeners = Arc::new(Semaphore::new(LISTENERS_MAX));
+        let inner =
+            Inner { store, daemon, options, public_url, throttle, rate, hasher, turns, listeners };
         Ok(Context { inner: Arc::new(inner) })
     }
 
     pub(crate) fn daemon(&self) -> &dyn Daemon {
         &*self.inner.daemon
+    }
+
+    /// A place among those who listen; none when all are taken.
+    pub(crate) fn listener(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.inner.listeners).try_acquire_owned().ok()
     }
 
     pub(crate) fn hasher(&self) -> &Hasher {
@@ -189,9 +199,29 @@ pub(crate) struct Permit<P> {
     means: Means,
     granted: Set,
     source: IpAddr,
+    /// The request without its body, to be asked again.
+    parts: Box<Parts>,
     #[expect(dead_code, reason = "its end is what counts")]
     turn: OwnedSemaphorePermit,
     right: PhantomData<fn() -> P>,
+}
+
+/// Somebody who had a permit, and no way to the store until he is looked at again.
+pub(crate) struct StepBack<P> {
+    context: Context,
+    parts: Box<Parts>,
+    right: PhantomData<fn() -> P>,
+}
+
+impl<P: Right> StepBack<P> {
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// With the rights of this moment.
+    pub async fn come_back(mut self) -> Result<Permit<P>, Problem> {
+        Permit::from_request_parts(&mut self.parts, &self.context).await
+    }
 }
 
 impl<P: Right> Permit<P> {
@@ -237,6 +267,10 @@ impl<P: Right> Permit<P> {
             Means::Token(_) => None,
         }
     }
+    /// Gives its turn at the store to others while it waits for something else.
+    pub fn step_back(self) -> StepBack<P> {
+        StepBack { context: self.context, parts: self.parts, right: PhantomData }
+    }
 
     /// Where it came from.
     pub fn source(&self) -> IpAddr {
@@ -251,7 +285,7 @@ impl<P: Right> FromRequestParts<Context> for Permit<P> {
         context.ready()?;
         let source = source(parts, context);
         let turn = context.turn().await?;
-        let (bearer, means) = identify(parts, context).await?;
+        let (bearer, means) = identify(parts, context, P::IDLE).await?;
         if bearer.operator.disabled {
             return Err(Problem::unauthorized("This operator is disabled."));
         }
@@ -276,13 +310,17 @@ impl<P: Right> FromRequestParts<Context> for Permit<P> {
             return Err(Problem::forbidden(format!("This takes the permission {name}.")));
         }
         let actor = context.actor(&bearer, named, source);
-        let (context, right) = (context.clone(), PhantomData);
-        Ok(Permit { context, actor, bearer, means, granted, source, turn, right })
+        let (context, right, parts) = (context.clone(), PhantomData, Box::new(parts.clone()));
+        Ok(Permit { context, actor, bearer, means, granted, source, parts, turn, right })
     }
 }
 
 /// By token where one is given, else by cookie.
-async fn identify(parts: &Parts, context: &Context) -> Result<(Bearer, Means), Problem> {
+async fn identify(
+    parts: &Parts,
+    context: &Context,
+    idle: bool,
+) -> Result<(Bearer, Means), Problem> {
     let nobody = || Problem::unauthorized("Sign in, or send a token.");
     let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(authorization) = header(AUTHORIZATION) {
@@ -295,7 +333,7 @@ async fn identify(parts: &Parts, context: &Context) -> Result<(Bearer, Means), P
     let secret = ours.next().and_then(|(_, value)| Secret::of_cookie(value));
     let secret = secret.ok_or_else(nobody)?;
     origin::of_a_page_of_ours(parts)?;
-    by_cookie(&secret, context).await
+    by_cookie(&secret, context, idle).await
 }
 
 async fn by_token(secret: &Secret, context: &Context) -> Result<(Bearer, Means), Problem> {
@@ -311,14 +349,18 @@ async fn by_token(secret: &Secret, context: &Context) -> Result<(Bearer, Means),
     Ok((bearer, Means::Token(token)))
 }
 
-async fn by_cookie(secret: &Secret, context: &Context) -> Result<(Bearer, Means), Problem> {
+async fn by_cookie(
+    secret: &Secret,
+    context: &Context,
+    idle: bool,
+) -> Result<(Bearer, Means), Problem> {
     let found = context.inner.store.find_login(&secret.hash()).await?;
     let now = context.now_ms();
     let lives = |login: &Login| login.expires_ms > now && now - login.seen_ms < IDLE_MS;
     let Some((login, bearer)) = found.filter(|(login, _)| lives(login)) else {
         return Err(Problem::unauthorized("The login has ended; sign in again."));
     };
-    if now - login.seen_ms >= SEEN_MS {
+    if !idle && now - login.seen_ms >= SEEN_MS {
         context.inner.store.see_login(login.id, now).await?;
     }
     Ok((bearer, Means::Login(login)))

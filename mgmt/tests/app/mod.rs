@@ -1,42 +1,34 @@
 //! Management over a store of its own, a clock that can be set, and those who ask it.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
-use mgmt::{Context, Daemon, Health, Options, Part, Peer, State, keys, password};
+use mgmt::{Context, Feed, Options, Peer, State, keys, password};
 use schema::{Actor, Operator, Store};
 use serde_json::{Value as Json, json};
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
+mod daemon;
+
+pub use daemon::Fake;
+
 pub const PASSWORD: &str = "correct horse battery staple";
 const PASSWORD_ENTERED: i64 = 1_800_000_000_000;
-
-pub struct Fake(pub State);
-
-impl Daemon for Fake {
-    fn health(&self) -> Health {
-        let part = Part {
-            name: "store".into(),
-            state: self.0,
-            detail: "as it is".into(),
-            numbers: BTreeMap::from([("records", 7)]),
-        };
-        Health { version: "0".into(), uptime_seconds: 7, parts: vec![part] }
-    }
-}
 
 pub struct TestApp {
     pub router: Router,
     pub store: Store,
     pub folder: tempfile::TempDir,
+    pub feed: Arc<Feed>,
+    /// What the daemon was asked, by sessions' ids.
+    pub asked: Arc<Mutex<Vec<(i64, &'static str)>>>,
     now_ms: Arc<AtomicI64>,
     hash: String,
 }
@@ -86,9 +78,10 @@ impl TestApp {
         let clock = Arc::clone(&now_ms);
         options.clock = Arc::new(move || clock.load(Ordering::Relaxed));
         change(&mut options);
+        let (feed, asked) = (Arc::clone(&daemon.feed), Arc::clone(&daemon.asked));
         let context = Context::new(store.clone(), Arc::new(daemon), options).unwrap();
         let router = mgmt::router(context);
-        TestApp { router, store, folder, now_ms, hash: password::hash(PASSWORD) }
+        TestApp { router, store, folder, feed, asked, now_ms, hash: password::hash(PASSWORD) }
     }
 
     pub fn actor(&self) -> Actor {
@@ -210,6 +203,12 @@ impl Caller {
         request.extensions_mut().insert(ConnectInfo(Peer(SocketAddr::new(self.source, 40_000))));
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
+        // A stream of events has no end.
+        let kind = parts.headers.get("content-type").map(|kind| kind.as_bytes());
+        let body = match kind {
+            Some(b"text/event-stream") => Body::empty(),
+            _ => body,
+        };
         let octets = axum::body::to_bytes(body, 1 << 24).await.unwrap();
         let text = String::from_utf8(octets.to_vec()).unwrap();
         let json = serde_json::from_str(&text).unwrap_or_default();

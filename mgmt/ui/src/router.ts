@@ -10,7 +10,7 @@ declare module 'vue-router' {
     /** Without the frame around it. */
     bare?: boolean
     permission?: string
-    group?: 'dashboard' | 'system'
+    group?: 'dashboard' | 'network' | 'policies' | 'sessions' | 'system'
   }
 }
 
@@ -20,6 +20,10 @@ const page = (path: string, name: string, load: Load, meta: RouteRecordRaw['meta
 
 export const pages: RouteRecordRaw[] = [
   page('/', 'dashboard', () => import('./pages/dashboard/DashboardPage.vue'), { group: 'dashboard' }),
+  page('/nas', 'nas', () => import('./pages/nas/NasList.vue'), { group: 'network', permission: 'nas:read' }),
+  page('/simulator', 'simulator', () => import('./pages/simulator/SimulatorPage.vue'), { group: 'policies', permission: 'attempts:read' }),
+  page('/sessions', 'sessions', () => import('./pages/sessions/SessionList.vue'), { group: 'sessions', permission: 'sessions:read' }),
+  page('/attempts', 'attempts', () => import('./pages/attempts/AttemptList.vue'), { group: 'sessions', permission: 'attempts:read' }),
   page('/operators', 'operators', () => import('./pages/operators/OperatorList.vue'), { group: 'system', permission: 'operators:read' }),
   page('/roles', 'roles', () => import('./pages/roles/RoleList.vue'), { group: 'system', permission: 'operators:read' }),
   page('/tenants', 'tenants', () => import('./pages/tenants/TenantList.vue'), { group: 'system', permission: 'tenants:read' }),

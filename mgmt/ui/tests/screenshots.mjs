@@ -1,10 +1,11 @@
 // Every page in both themes and both languages, for whoever changes the interface to look at.
 import { mkdirSync } from 'node:fs'
-import { changePassword, settled, signIn, stage } from './browser/stage.mjs'
+import { changePassword, nas, settled, signIn, stage } from './browser/stage.mjs'
 
 const folder = new URL('../screenshots/', import.meta.url).pathname
 const OWN = 'four unrelated wooden words'
-const pages = { dashboard: '/', operators: '/operators', 'operators-add': '/operators?open=add', roles: '/roles', 'roles-support': '/roles?open=support', tokens: '/tokens', 'tokens-add': '/tokens?open=add', audit: '/audit', account: '/account', missing: '/nowhere' }
+const SECRET = 'as long as it has to be'
+const pages = { dashboard: '/', sessions: '/sessions', 'sessions-open': '/sessions?open=1', attempts: '/attempts', 'attempts-open': '/attempts?open=2', nas: '/nas', 'nas-add': '/nas?open=add', simulator: '/simulator?user=ann', operators: '/operators', 'operators-add': '/operators?open=add', roles: '/roles', 'roles-support': '/roles?open=support', tokens: '/tokens', 'tokens-add': '/tokens?open=add', audit: '/audit', account: '/account', missing: '/nowhere' }
 
 mkdirSync(folder, { recursive: true })
 const on = await stage()
@@ -20,6 +21,13 @@ try {
   await post('operators', { name: 'jun.li', full_name: '李军', role: 'billing' })
   await post('roles', { name: 'Night shift', description: 'Looks after sessions until seven', permissions: ['sessions:read', 'sessions:disconnect'] })
   await post('tokens', { name: 'captive portal', scopes: ['users:read', 'sessions:read'], days: 90 })
+  const fleet = await nas(SECRET)
+  await on.client('auth', 'nobody knows it', 'User-Name=ann', '--password', 'x', '--tries', '2', '--timeout', '0.2')
+  await post('nas', { address: '127.0.0.1', name: 'rooftop', type: 'mikrotik', secret: SECRET, coa_port: fleet.port })
+  for (const name of ['ann', 'bob', 'carla', 'dmitri']) {
+    await on.client('auth', SECRET, `User-Name=${name}`, '--password', 'x', `Calling-Station-Id=02-00-5E-00-53-0${name.length}`)
+    await on.client('acct', SECRET, 'Acct-Status-Type=Interim-Update', `User-Name=${name}`, `Acct-Session-Id=${name}`, 'NAS-IP-Address=127.0.0.1', `Framed-IP-Address=100.64.0.${name.length}`, `Calling-Station-Id=02-00-5E-00-53-0${name.length}`, `Acct-Session-Time=${name.length * 977}`, `Acct-Input-Octets=${name.length * 7_654_321}`, `Acct-Output-Octets=${name.length * 87_654_321}`)
+  }
   const storageState = await setup.context().storageState()
   for (const theme of ['light', 'dark']) {
     for (const language of ['en', 'zh-CN']) {
@@ -38,6 +46,7 @@ try {
     }
   }
   console.log(`screenshots: ${folder}`)
+  fleet.end()
 } finally {
   await on.end()
 }

@@ -16,7 +16,7 @@ use schema::{Known, Reuse, Session, Step, Writes};
 use super::event::{Kind, SessionEvent};
 use super::newest::Position;
 use super::reboots::Reboots;
-use super::row::{GONE, Marks, REBOOTED};
+use super::row::{Marks, REBOOTED};
 use super::state::State;
 
 /// Two starts so many seconds apart are one: clocks and session times are cut to seconds, and a
@@ -113,9 +113,13 @@ pub fn fold(
     (Step::Write(writes), findings)
 }
 
-/// Closes the sessions in `known` that their NAS no longer has. Those that are not as they were
-/// when it was asked stay open; returns their ids.
-pub fn close(known: Known, is_as_it_was: impl Fn(&Session) -> bool) -> (Step, Vec<String>) {
+/// Closes the sessions in `known`, because their NAS no longer has them or an operator says so.
+/// Those that are not as they were when that was found stay open; returns their ids.
+pub fn close(
+    known: Known,
+    cause: &str,
+    is_as_it_was: impl Fn(&Session) -> bool,
+) -> (Step, Vec<String>) {
     let reboots = Reboots::new(known.reboots);
     let (mut writes, mut live) = (Writes::default(), Vec::new());
     for (row, marks) in known.rows {
@@ -127,7 +131,7 @@ pub fn close(known: Known, is_as_it_was: impl Fn(&Session) -> bool) -> (Step, Ve
             continue;
         }
         let mut session = Incarnation::known(row, marks);
-        session.state.close(GONE);
+        session.state.close(cause);
         session.touched = true;
         session.write(&reboots, None, &mut writes);
     }

@@ -21,4 +21,5 @@ mod tests;
 pub use event::{Addresses, Event, Kind, SessionEvent, Texts};
 pub use fold::{Findings, close, fold, in_order, older_id};
 pub use request::{Context, read};
+pub use row::{CLOSED, GONE};
 pub use text::column;

@@ -15,6 +15,8 @@ use super::state::{Closing, Ending, Opening, Progress, State, Times};
 pub const REBOOTED: &str = "NAS-Reboot";
 /// The cause of a session that its NAS, when asked, did not have.
 pub const GONE: &str = "Unknown-To-NAS";
+/// The cause of a session that an operator closed.
+pub const CLOSED: &str = "Closed-By-Operator";
 
 /// What of a state its row doesn't show, kept beside the row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -215,7 +217,8 @@ impl Assumed {
         let start = row.acctstarttime.unwrap_or(update);
         // FreeRADIUS fills connectinfo_stop at each Stop but the one that comes alone.
         let alone = row.acctinterval.is_none() && row.connectinfo_stop.is_none();
-        let ours = matches!(row.acctterminatecause.as_deref(), Some(REUSED | REBOOTED | GONE));
+        let ours =
+            matches!(row.acctterminatecause.as_deref(), Some(REUSED | REBOOTED | GONE | CLOSED));
         let stop = row
             .acctstoptime
             .filter(|&stop| row.connectinfo_stop.is_some() || (alone && stop == update && !ours));

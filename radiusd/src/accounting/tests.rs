@@ -164,7 +164,7 @@ impl Table {
     /// Its NAS, when asked, has no session any more.
     fn lose(&mut self) {
         let ask = Ask { ids: vec![ID.into()], nases: vec![NAS.into()], since: 0 };
-        let (step, live) = close(self.known(&ask), |_| true);
+        let (step, live) = close(self.known(&ask), GONE, |_| true);
         let Step::Write(writes) = step else { panic!("{step:?}") };
         assert_eq!(live, Vec::<String>::new());
         self.apply(writes);
@@ -375,7 +375,7 @@ proptest! {
         table.write(&events);
         let ask = Ask { ids: vec![ID.into()], nases: vec![NAS.into()], since: 0 };
         let stopped = table.rows.values().all(|row| row.acctstoptime.is_some());
-        let (step, live) = close(table.known(&ask), |_| false);
+        let (step, live) = close(table.known(&ask), GONE, |_| false);
         let Step::Write(writes) = step else { panic!("{step:?}") };
         prop_assert_eq!(live.is_empty(), stopped);
         prop_assert!(writes.rows.is_empty());

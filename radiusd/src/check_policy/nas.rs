@@ -90,6 +90,7 @@ mod tests {
             r#type: "other".into(),
             require_message_authenticator: Tri::Auto,
             limit_proxy_state: Tri::Auto,
+            coa_port: 3799,
         }];
         let named = NamedNas { identifier: "roof".into(), ..NamedNas::default() };
         let mut found = Vec::new();

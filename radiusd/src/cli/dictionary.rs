@@ -4,8 +4,9 @@ use clap::Subcommand;
 use dictionaries::{Attribute, Dictionary, Encrypt, Place as Number};
 use proto::{Code, Packet, Request, Secret};
 use radiusd::exit::{self, Failure};
+use radiusd::pairs;
 
-use super::{Place, input, pairs, say};
+use super::{Place, input, say};
 
 #[derive(Subcommand)]
 pub(super) enum Command {

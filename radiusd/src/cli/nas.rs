@@ -93,6 +93,9 @@ struct Fields {
     /// Whether a request with Proxy-State and without Message-Authenticator is dropped
     #[arg(long, value_enum)]
     limit_proxy_state: Option<Rule>,
+    /// Where it takes Disconnect-Request; 0 is the usual port, 3799
+    #[arg(long)]
+    coa_port: Option<u16>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -137,8 +140,14 @@ impl Command {
 impl Add {
     fn run(self, desk: &Desk) -> Result<(), Failure> {
         let secret = secret(&self.secret)?;
-        let Fields { name, r#type, description, require_message_authenticator, limit_proxy_state } =
-            self.fields;
+        let Fields {
+            name,
+            r#type,
+            description,
+            require_message_authenticator,
+            limit_proxy_state,
+            coa_port,
+        } = self.fields;
         let r#type = r#type.unwrap_or_else(|| "other".into());
         let limit_proxy_state = limit_proxy_state.map(Tri::from).unwrap_or_default();
         if let Some(identifier) = self.identifier {
@@ -149,7 +158,7 @@ impl Add {
             let shortname = name.unwrap_or_else(|| identifier.clone());
             let nas =
                 NamedNas { identifier, shortname, r#type, secret, description, limit_proxy_state };
-            desk.wait(desk.store.add_named_nas(&nas))?;
+            desk.wait(desk.store.add_named_nas(&desk.actor()?, &nas))?;
             return done(self.json, format_args!("{} is added", nas.identifier), || {
                 Ok(named_as_json(&nas, false))
             });
@@ -170,9 +179,10 @@ impl Add {
             description,
             require_message_authenticator: rule,
             limit_proxy_state,
+            coa_port: coa_port.filter(|port| *port != 0),
             ..NasRow::default()
         };
-        nas.id = desk.wait(desk.store.add_nas(&nas))?;
+        nas.id = desk.wait(desk.store.add_nas(&desk.actor()?, &nas, None))?;
         let words = format_args!("{} is added, with id {}", nas.nasname, nas.id);
         done(self.json, words, || Ok(as_json(&nas, false)))
     }
@@ -198,11 +208,14 @@ impl Change {
         if let Some(rule) = fields.limit_proxy_state {
             nas.limit_proxy_state = rule.into();
         }
+        if let Some(port) = fields.coa_port {
+            nas.coa_port = Some(port).filter(|port| *port != 0);
+        }
         if nas == before {
             let words = format_args!("{} is as it was", nas.nasname);
             return done(self.json, words, || Ok(as_json(&nas, false)));
         }
-        if !desk.wait(desk.store.update_nas(&nas))? {
+        if !desk.wait(desk.store.update_nas(&desk.actor()?, &before, &nas))? {
             return Err(no_nas(&self.nas));
         }
         done(self.json, format_args!("{} is changed", nas.nasname), || Ok(as_json(&nas, false)))
@@ -255,13 +268,13 @@ fn show_named(nas: &NamedNas, json: bool, reveal: bool) -> Result<(), Failure> {
 }
 
 fn remove(name: &str, json: bool, desk: &Desk) -> Result<(), Failure> {
-    if desk.wait(desk.store.remove_named_nas(name))? {
+    if desk.wait(desk.store.remove_named_nas(&desk.actor()?, name))? {
         return done(json, format_args!("{name} is removed"), || {
             Ok(json!({ "identifier": name, "removed": true }))
         });
     }
     let nas = find(name, desk)?;
-    if !desk.wait(desk.store.remove_nas(nas.id))? {
+    if !desk.wait(desk.store.remove_nas(&desk.actor()?, nas.id))? {
         return Err(no_nas(name));
     }
     done(json, format_args!("{} is removed", nas.nasname), || {
@@ -336,6 +349,7 @@ fn as_json(nas: &NasRow, reveal: bool) -> Value {
         "description": nas.description,
         "require_message_authenticator": word(nas.require_message_authenticator),
         "limit_proxy_state": word(nas.limit_proxy_state),
+        "coa_port": nas.coa_port,
     })
 }
 

@@ -9,10 +9,9 @@ use dictionaries::Dictionary;
 use jiff::tz::TimeZone;
 use radiusd::config::{Config, Loaded, Sources};
 use radiusd::exit::{self, Failure};
+use radiusd::pairs;
 use schema::{Actor, AuditKeys, Store};
 use tokio::runtime::Runtime;
-
-use super::pairs;
 
 /// Where the configuration comes from. The later one wins: file, environment, --set, the others.
 #[derive(Args, Clone, Debug, Default)]

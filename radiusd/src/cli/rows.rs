@@ -6,10 +6,9 @@ use dictionaries::{Attribute, Dictionary, Value, ValueError};
 use jiff::tz::TimeZone;
 use radiusd::check_policy::look;
 use radiusd::exit::{self, Failure};
+use radiusd::pairs;
 use radiusd::policy::{Mistake, inspect};
 use schema::Row;
-
-use super::pairs;
 
 /// Longest first, so that none is taken for the beginning of another.
 const OPERATORS: [&str; 16] =

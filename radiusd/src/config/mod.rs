@@ -80,6 +80,8 @@ pub struct Client {
     pub r#type: String,
     pub require_message_authenticator: Tri,
     pub limit_proxy_state: Tri,
+    /// Where it takes Disconnect-Request and CoA-Request.
+    pub coa_port: u16,
 }
 
 /// Whom a client's secret is good for.

@@ -117,6 +117,7 @@ fn client(name: &str, section: &mut Section<'_>) -> Option<Client> {
     let r#type = section.get("type", "other".to_owned());
     let require_message_authenticator = section.get("require_message_authenticator", Tri::Auto);
     let limit_proxy_state = section.get("limit_proxy_state", Tri::Auto);
+    let coa_port = section.within("coa_port", 1..=u16::MAX, 3799);
     Some(Client {
         name: name.to_owned(),
         address: address?,
@@ -124,6 +125,7 @@ fn client(name: &str, section: &mut Section<'_>) -> Option<Client> {
         r#type,
         require_message_authenticator,
         limit_proxy_state,
+        coa_port,
     })
 }
 

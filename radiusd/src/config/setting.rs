@@ -76,6 +76,7 @@ macro_rules! number {
         }
     };
 }
+number!(u16);
 number!(u32);
 number!(usize);
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use mgmt::Feed;
 use parking_lot::Mutex;
 use schema::{Attempt, Bounds, Store};
 use tokio::sync::Notify;
@@ -110,7 +111,7 @@ impl Attempts {
         self.arrived.notify_one();
     }
 
-    pub async fn run(self: Arc<Self>, store: Store, traces: Bounds) {
+    pub async fn run(self: Arc<Self>, store: Store, traces: Bounds, feed: Arc<Feed>) {
         let mut away = false;
         loop {
             let (attempts, closed) = self.take();
@@ -123,7 +124,10 @@ impl Attempts {
                 let written = store.write_attempts(batch, traces).await;
                 let count = batch.len() as u64;
                 match &written {
-                    Ok(()) => self.counters.attempts_stored.add(count),
+                    Ok(()) => {
+                        self.counters.attempts_stored.add(count);
+                        feed.attempts(batch);
+                    }
                     Err(_) => self.counters.attempts_lost.add(count),
                 }
                 if let (Err(error), false) = (&written, away) {

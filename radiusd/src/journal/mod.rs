@@ -36,7 +36,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use schema::{Attempt, Bounds, Error, Store};
+use mgmt::Feed;
+use schema::{Actor, Attempt, Bounds, Error, Session, Store};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -173,7 +174,7 @@ impl Journal {
         store: Store,
         config: Config,
         completions: Arc<dyn Completions>,
-        online: Arc<Online>,
+        (online, feed): (Arc<Online>, Arc<Feed>),
         runtime: &Handle,
     ) -> Result<Journal, Failure> {
         let counters = Arc::new(Counters::default());
@@ -204,7 +205,9 @@ impl Journal {
         let thread = log.start(received)?;
         let spill = Spill::new(lanes.clone(), state.clone(), orders, answers, config.queue_max);
         let spill = Arc::new(spill);
-        let writer = Arc::new(Writer::new(store.clone(), state, counters.clone(), online));
+        let writer = Arc::new(
+            Writer::new(store.clone(), state, counters.clone(), online).told(Arc::clone(&feed)),
+        );
         let mut tasks = Vec::new();
         for (queue, turn) in lanes.into_iter().zip(turns) {
             let lane = Lane {
@@ -229,7 +232,7 @@ impl Journal {
         };
         tasks.push(runtime.spawn(replay.run()));
         let attempts = Arc::new(Attempts::new(config.attempts_per_second, counters.clone()));
-        tasks.push(runtime.spawn(attempts.clone().run(store, config.traces)));
+        tasks.push(runtime.spawn(attempts.clone().run(store, config.traces, feed)));
         let (tasks, thread) = (tasks.into(), Some(thread).into());
         Ok(Journal { spill, writer, attempts, counters, stop, rate, tasks, thread })
     }
@@ -253,6 +256,11 @@ impl Journal {
     /// was asked.
     pub async fn close_gone(&self, asked: Vec<Asked>) -> Result<Vec<String>, Error> {
         gone::close_gone(&self.writer, &asked).await
+    }
+
+    /// Closes a session for an operator; false when it has spoken, or ended, since he saw it.
+    pub async fn close_for(&self, actor: &Actor, session: &Session) -> Result<bool, Error> {
+        gone::close_for(&self.writer, actor, session).await
     }
 
     pub fn counters(&self) -> &Counters {

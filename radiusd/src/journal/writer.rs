@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mgmt::Feed;
 use rand::Rng;
-use schema::{Ask, Error, Known, Step, Store, Written};
+use schema::{Actor, Ask, Error, Known, Session, Step, Store, Written};
 use tokio::sync::RwLock;
 use tracing::{error, warn};
 
@@ -23,6 +24,8 @@ pub struct Writer {
     pub quarantine: Arc<Quarantine>,
     pub counters: Arc<Counters>,
     pub online: Arc<Online>,
+    /// Who is told what was written.
+    pub feed: Arc<Feed>,
     /// Read by each transaction of ours; who gets to write it knows that all are over that began
     /// before.
     pub barrier: RwLock<()>,
@@ -42,7 +45,13 @@ impl Writer {
         online: Arc<Online>,
     ) -> Writer {
         let quarantine = Arc::new(Quarantine::new(state));
-        Writer { store, quarantine, counters, online, barrier: RwLock::new(()) }
+        let (feed, barrier) = (Arc::default(), RwLock::new(()));
+        Writer { store, quarantine, counters, online, feed, barrier }
+    }
+
+    /// Those who listen to this one are told.
+    pub fn told(self, feed: Arc<Feed>) -> Writer {
+        Writer { feed, ..self }
     }
 
     /// Writes events in their order, those of sessions between two reboots in one transaction.
@@ -146,26 +155,42 @@ impl Writer {
     pub async fn transaction(
         &self,
         ask: &Ask,
+        decide: impl FnMut(Known) -> (Step, Findings) + Send,
+    ) -> Result<(Written, Findings), Error> {
+        self.transaction_by(None, ask, decide).await
+    }
+
+    /// The same, for a person who closes a session.
+    pub async fn transaction_by(
+        &self,
+        person: Option<(&Actor, &Session)>,
+        ask: &Ask,
         mut decide: impl FnMut(Known) -> (Step, Findings) + Send,
     ) -> Result<(Written, Findings), Error> {
         let _under_way = self.barrier.read().await;
         let mut tries = 0;
         loop {
             let (mut findings, mut rows) = (Findings::default(), Rows::default());
-            let result = self
-                .store
-                .write_sessions(ask, |known| {
-                    let (step, found) = decide(known);
-                    findings = found;
-                    if let Step::Write(writes) = &step {
-                        rows = self.online.rows(&writes.rows);
+            let mut events = Vec::new();
+            let fold = |known| {
+                let (step, found) = decide(known);
+                findings = found;
+                if let Step::Write(writes) = &step {
+                    rows = self.online.rows(&writes.rows);
+                    if self.feed.is_heard() {
+                        events = Feed::sessions(writes.rows.iter());
                     }
-                    step
-                })
-                .await;
+                }
+                step
+            };
+            let result = match person {
+                None => self.store.write_sessions(ask, fold).await,
+                Some((actor, session)) => self.store.close_session(actor, session, ask, fold).await,
+            };
             match result {
                 Ok(written) => {
                     self.online.committed(rows);
+                    self.feed.tell(events);
                     return Ok((written, findings));
                 }
                 Err(Error::Conflict) if tries < TRIES_MAX => {

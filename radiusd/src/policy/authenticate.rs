@@ -48,7 +48,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
     }
 
     fn choose(&mut self, method: Method) {
-        self.recorder.note(|| TraceStep::Login { method: method.name() });
+        self.recorder.note(|| TraceStep::Login { method: method.name().into() });
         if let Some(pair) = self.request.methods.pair(method) {
             let pair = Cow::Borrowed(pair);
             self.control.push(Held { pair, role: Role::AuthType, item: None, mute: false });
@@ -117,7 +117,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
         } else {
             (Reason::NoPasswordKnown, "no row that counts holds a password to compare with")
         };
-        self.recorder.note(|| TraceStep::NoPassword { why });
+        self.recorder.note(|| TraceStep::NoPassword { why: why.into() });
         Halt::Refuse(reason)
     }
 
@@ -125,7 +125,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
         let packet = self.request.packet;
         let Some(hidden) = self.sent_password() else {
             let why = "the request has no User-Password, as Auth-Type PAP needs";
-            self.recorder.note(|| TraceStep::NoPassword { why });
+            self.recorder.note(|| TraceStep::NoPassword { why: why.into() });
             return Err(Halt::Refuse(Reason::AuthTypeUnfit));
         };
         let typed = self.request.secret.reveal_user_password(hidden, packet.authenticator());
@@ -133,7 +133,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
             Ok(typed) if !typed.is_empty() && hidden.len() <= PASSWORD_MAX => typed,
             _ => {
                 let why = "the User-Password is empty or too long";
-                self.recorder.note(|| TraceStep::NoPassword { why });
+                self.recorder.note(|| TraceStep::NoPassword { why: why.into() });
                 return Err(Halt::Refuse(Reason::BadPasswordSent));
             }
         };
@@ -145,7 +145,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
             Known::Clear(clear) => clear.ct_eq(&typed).into(),
             Known::Bad(why) => {
                 let why = bad_password(why);
-                self.recorder.note(|| TraceStep::NoPassword { why });
+                self.recorder.note(|| TraceStep::NoPassword { why: why.into() });
                 return Err(Halt::Refuse(Reason::BadStoredPassword));
             }
             Known::Stored(stored) if stored.is_slow() => match self.facts.answers.slow_password {
@@ -179,14 +179,14 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
             None if none => Err(self.no_way_in()),
             None => {
                 let why = "CHAP needs the password in clear";
-                self.recorder.note(|| TraceStep::NoPassword { why });
+                self.recorder.note(|| TraceStep::NoPassword { why: why.into() });
                 Err(Halt::Refuse(Reason::PasswordFormUnfit))
             }
         }
     }
 
     pub(super) fn no_password(&mut self, why: &'static str) -> Halt {
-        self.recorder.note(|| TraceStep::NoPassword { why });
+        self.recorder.note(|| TraceStep::NoPassword { why: why.into() });
         self.no_way_in()
     }
 }

@@ -113,7 +113,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
     fn groups_end(&mut self, why: &'static str, left_out: &[Box<str>]) {
         if !left_out.is_empty() {
             let left_out = || left_out.iter().map(|name| name.to_string()).collect();
-            self.recorder.note(|| TraceStep::GroupsEnd { why, left_out: left_out() });
+            self.recorder.note(|| TraceStep::GroupsEnd { why: why.into(), left_out: left_out() });
         }
     }
 

@@ -213,7 +213,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
         match super::gate::objection(sent) {
             None => Ok(()),
             Some(why) => {
-                self.recorder.note(|| TraceStep::BadName { why });
+                self.recorder.note(|| TraceStep::BadName { why: why.into() });
                 Err(Halt::Refuse(Reason::BadUserName))
             }
         }

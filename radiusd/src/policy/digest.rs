@@ -32,7 +32,7 @@ impl<R: Recorder> Case<'_, '_, R> {
     }
 
     fn refuse(&mut self, reason: Reason, why: &'static str) -> Halt {
-        self.recorder.note(|| TraceStep::NoPassword { why });
+        self.recorder.note(|| TraceStep::NoPassword { why: why.into() });
         Halt::Refuse(reason)
     }
 }

@@ -66,7 +66,12 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
         let used = used.unwrap_or(0);
         let reached = allowed <= used;
         let attribute = limit.name();
-        self.recorder.note(|| TraceStep::Limit { attribute, limit: allowed, used, reached });
+        self.recorder.note(|| TraceStep::Limit {
+            attribute: attribute.into(),
+            limit: allowed,
+            used,
+            reached,
+        });
         if reached {
             self.say(&limit.message());
             return Err(Halt::Refuse(Reason::QuotaReached));
@@ -115,7 +120,7 @@ impl<'a, R: Recorder> Case<'_, 'a, R> {
                 self.reply.push(Held::made(attribute, Value::Integer(seconds)));
             }
         }
-        self.recorder.note(|| TraceStep::SessionTimeout { seconds, because_of });
+        self.recorder.note(|| TraceStep::SessionTimeout { seconds, because_of: because_of.into() });
     }
 
     fn tell_octets(&mut self, left: u64) {

@@ -44,7 +44,7 @@ pub(super) fn values_in(list: &[Held<'_>], attribute: &Attribute) -> Instances {
 }
 
 /// What became of one row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
     Added,

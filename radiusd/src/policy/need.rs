@@ -31,7 +31,7 @@ pub enum Need {
 }
 
 /// What a limit is measured against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ask {
     /// Seconds online since that time (epoch seconds); `None`: ever.
@@ -49,7 +49,7 @@ pub enum Ask {
 /// What a counter stands at; none while no session counts.
 pub type Counted = Option<i64>;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// From the user.

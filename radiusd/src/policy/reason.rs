@@ -3,7 +3,7 @@
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $word:literal, $text:literal;)*) => {
         /// Why a login is refused.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum Reason { $($(#[$doc])* $name,)* }
 

@@ -41,7 +41,7 @@ impl<R: Recorder> Case<'_, '_, R> {
             (false, false) => "the limit is reached",
         };
         let allowed = under || joins;
-        self.recorder.note(|| TraceStep::Sessions { open: count, limit, allowed, why });
+        self.recorder.note(|| TraceStep::Sessions { open: count, limit, allowed, why: why.into() });
         if allowed {
             return Ok(());
         }

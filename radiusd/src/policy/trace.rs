@@ -20,7 +20,7 @@ impl Recorder for NoRecorder {
 }
 
 /// Keeps the steps.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Trace {
     pub steps: Vec<TraceStep>,
 }
@@ -31,7 +31,7 @@ impl Recorder for Trace {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Table {
     RadCheck,
@@ -52,7 +52,7 @@ impl Table {
 }
 
 /// A row, its secrets left out.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Shown {
     pub table: Table,
     /// The user or the group.
@@ -61,12 +61,15 @@ pub struct Shown {
     pub attribute: String,
     pub op: String,
     /// `None`: it is a secret, or follows from the request.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
 }
 
+/// What we say ourselves; read back it is no constant any more.
+type Word = std::borrow::Cow<'static, str>;
+
 /// One step. Values of secrets are in none of them.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "step", rename_all = "kebab-case")]
 pub enum TraceStep {
     /// What the NAS sent, attribute by attribute; of secrets the names.
@@ -80,11 +83,11 @@ pub enum TraceStep {
     },
     /// The name is refused as it is.
     BadName {
-        why: &'static str,
+        why: Word,
     },
     /// The way to log in follows from what was sent.
     Login {
-        method: &'static str,
+        method: Word,
     },
     /// The user has no row here, so radreply isn't read either.
     NoCheckRows,
@@ -98,7 +101,7 @@ pub enum TraceStep {
         row: Shown,
         fits: bool,
         /// Why its pattern fits nothing.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         unusable: Option<String>,
         sent: Vec<String>,
     },
@@ -118,7 +121,7 @@ pub enum TraceStep {
     },
     /// Why no further group is looked at, or none at all.
     GroupsEnd {
-        why: &'static str,
+        why: Word,
         left_out: Vec<String>,
     },
     /// User-Profile names a user whose groups follow.
@@ -128,7 +131,7 @@ pub enum TraceStep {
     },
     /// A limit of time or volume.
     Limit {
-        attribute: &'static str,
+        attribute: Word,
         limit: u64,
         used: u64,
         reached: bool,
@@ -136,7 +139,7 @@ pub enum TraceStep {
     /// Session-Timeout was set or shortened.
     SessionTimeout {
         seconds: u32,
-        because_of: &'static str,
+        because_of: Word,
     },
     Expired {
         since: String,
@@ -155,7 +158,7 @@ pub enum TraceStep {
     },
     /// Why no password could be compared.
     NoPassword {
-        why: &'static str,
+        why: Word,
     },
     /// An open session that its NAS no longer has.
     SessionGone {
@@ -166,7 +169,7 @@ pub enum TraceStep {
         open: u64,
         limit: u32,
         allowed: bool,
-        why: &'static str,
+        why: Word,
     },
     /// The answer doesn't carry it.
     LeftOut {
@@ -193,7 +196,7 @@ pub enum TraceStep {
 }
 
 /// What a decision waits for.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Lacks {
     Profile(String),

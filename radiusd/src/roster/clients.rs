@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use ahash::RandomState;
 use ipnet::IpNet;
@@ -15,6 +15,9 @@ use schema::Tri;
 /// without the secret).
 const LEARN_AFTER: u32 = 100;
 
+/// Where RFC 5176 has a NAS listen.
+pub const COA_PORT: u16 = 3799;
+
 /// A client of ours.
 pub struct Nas {
     pub name: Box<str>,
@@ -25,10 +28,55 @@ pub struct Nas {
     pub network: IpNet,
     pub require_message_authenticator: Tri,
     pub limit_proxy_state: Tri,
+    /// Where it takes Disconnect-Request.
+    pub coa_port: u16,
     /// The row in `nas`, if this address is all of it: what `auto` has seen is written down there.
     pub row: Option<i64>,
+    /// The row, whether or not this address is all of it.
+    pub listed: Option<i64>,
     /// What `auto` has seen; survives a change of the table.
     pub learned: Arc<Learned>,
+    /// What it sent; survives too.
+    pub seen: Arc<Seen>,
+}
+
+/// How many workers count apart: a line of memory that all write is dear.
+const APART: usize = 8;
+
+/// What was seen of a client since the daemon began.
+#[derive(Default)]
+pub struct Seen {
+    by_worker: [OfWorker; APART],
+}
+
+#[derive(Default)]
+#[repr(align(64))]
+struct OfWorker {
+    requests: AtomicU64,
+    rejects: AtomicU64,
+    /// Unix time in milliseconds.
+    last_ms: AtomicI64,
+}
+
+impl Seen {
+    pub fn request(&self, worker: usize, now_ms: i64) {
+        let of_worker = &self.by_worker[worker % APART];
+        of_worker.requests.fetch_add(1, Ordering::Relaxed);
+        of_worker.last_ms.store(now_ms, Ordering::Relaxed);
+    }
+
+    pub fn reject(&self, worker: usize) {
+        self.by_worker[worker % APART].rejects.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests, rejects, and when the last came.
+    pub fn totals(&self) -> (u64, u64, Option<i64>) {
+        let sum = |of: fn(&OfWorker) -> &AtomicU64| {
+            self.by_worker.iter().map(|one| of(one).load(Ordering::Relaxed)).sum()
+        };
+        let last = self.by_worker.iter().map(|one| one.last_ms.load(Ordering::Relaxed)).max();
+        (sum(|one| &one.requests), sum(|one| &one.rejects), last.filter(|last| *last > 0))
+    }
 }
 
 /// What was seen of a client whose rules are `auto`.
@@ -93,8 +141,11 @@ impl Nas {
             network: "127.0.0.1/32".parse().unwrap(),
             require_message_authenticator: Tri::Auto,
             limit_proxy_state: Tri::Auto,
+            coa_port: COA_PORT,
             row: None,
+            listed: None,
             learned: Arc::default(),
+            seen: Arc::default(),
         })
     }
 }
@@ -171,9 +222,12 @@ impl Clients {
 
     /// The client of a row in `nas`.
     pub fn with_row(&self, row: i64) -> Option<&Arc<Nas>> {
-        let mut all =
-            self.hosts.values().chain(self.networks.iter().flat_map(|(_, all)| all.values()));
-        all.find(|nas| nas.row == Some(row))
+        self.addressed().find(|nas| nas.row == Some(row))
+    }
+
+    /// Those that are known by an address or a network.
+    pub fn addressed(&self) -> impl Iterator<Item = &Arc<Nas>> {
+        self.hosts.values().chain(self.networks.iter().flat_map(|(_, all)| all.values()))
     }
 
     pub fn has_identified(&self) -> bool {

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use proto::Secret;
 use schema::{NamedNas, NasRow, Tri};
 
-use super::clients::{Clients, Learned, Nas};
+use super::clients::{COA_PORT, Clients, Learned, Nas, Seen};
 use super::last_known::List;
 use super::names::Names;
 use crate::config::{self, ClientAddress};
@@ -31,7 +31,7 @@ pub fn clients(
             }
         };
         for network in networks {
-            add(&mut clients, configured(client, network, learned(before, network)));
+            add(&mut clients, configured(client, network, before_of(before, network)));
         }
     }
     for row in &list.nas {
@@ -49,7 +49,7 @@ pub fn clients(
         };
         let is_one = networks.len() == 1;
         for network in networks {
-            add(&mut clients, listed(row, network, is_one, learned(before, network)));
+            add(&mut clients, listed(row, network, is_one, before_of(before, network)));
         }
     }
     for nas in &list.named {
@@ -70,15 +70,19 @@ fn add(clients: &mut Clients, nas: Nas) {
     }
 }
 
-/// What `auto` has seen of this address so far.
-fn learned(before: &Clients, network: IpNet) -> Arc<Learned> {
+/// What was seen of this address so far.
+fn before_of(before: &Clients, network: IpNet) -> (Arc<Learned>, Arc<Seen>) {
     match before.find(network.addr()) {
-        Some(nas) if nas.network == network => Arc::clone(&nas.learned),
-        _ => Arc::default(),
+        Some(nas) if nas.network == network => (Arc::clone(&nas.learned), Arc::clone(&nas.seen)),
+        _ => Default::default(),
     }
 }
 
-fn configured(client: &config::Client, network: IpNet, learned: Arc<Learned>) -> Nas {
+fn configured(
+    client: &config::Client,
+    network: IpNet,
+    (learned, seen): (Arc<Learned>, Arc<Seen>),
+) -> Nas {
     Nas {
         name: client.name.as_str().into(),
         shortname: client.name.as_str().into(),
@@ -87,8 +91,11 @@ fn configured(client: &config::Client, network: IpNet, learned: Arc<Learned>) ->
         network,
         require_message_authenticator: rule(client.require_message_authenticator),
         limit_proxy_state: rule(client.limit_proxy_state),
+        coa_port: client.coa_port,
         row: None,
+        listed: None,
         learned,
+        seen,
     }
 }
 
@@ -100,7 +107,12 @@ fn rule(rule: config::Tri) -> Tri {
     }
 }
 
-fn listed(row: &NasRow, network: IpNet, is_one: bool, learned: Arc<Learned>) -> Nas {
+fn listed(
+    row: &NasRow,
+    network: IpNet,
+    is_one: bool,
+    (learned, seen): (Arc<Learned>, Arc<Seen>),
+) -> Nas {
     Nas {
         name: row.nasname.as_str().into(),
         shortname: row.shortname.as_str().into(),
@@ -109,8 +121,11 @@ fn listed(row: &NasRow, network: IpNet, is_one: bool, learned: Arc<Learned>) -> 
         network,
         require_message_authenticator: row.require_message_authenticator,
         limit_proxy_state: row.limit_proxy_state,
+        coa_port: row.coa_port.unwrap_or(COA_PORT),
         row: is_one.then_some(row.id),
+        listed: Some(row.id),
         learned,
+        seen,
     }
 }
 
@@ -124,8 +139,11 @@ fn identified(nas: &NamedNas) -> Nas {
         // Its address proves nothing (`deviations.md` 8).
         require_message_authenticator: Tri::Yes,
         limit_proxy_state: nas.limit_proxy_state,
+        coa_port: COA_PORT,
         row: None,
+        listed: None,
         learned: Arc::default(),
+        seen: Arc::default(),
     }
 }
 

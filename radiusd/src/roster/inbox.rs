@@ -18,8 +18,20 @@ pub struct Inbox {
 }
 
 struct Entry {
+    first: Instant,
     last: Instant,
     logged: Instant,
+    count: u64,
+}
+
+/// A source that sent what cannot be taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    pub source: IpAddr,
+    pub complaint: &'static str,
+    pub first: Instant,
+    pub last: Instant,
+    pub count: u64,
 }
 
 impl Inbox {
@@ -43,6 +55,7 @@ impl Inbox {
         let mut sources = self.sources.lock();
         if let Some(entry) = sources.get_mut(&(source, complaint)) {
             entry.last = now;
+            entry.count += 1;
             let log = now.saturating_duration_since(entry.logged) >= LOG_EVERY;
             if log {
                 entry.logged = now;
@@ -61,8 +74,17 @@ impl Inbox {
             }
         }
         let log = sources.len() < SOURCES_MAX / 2;
-        sources.insert((source, complaint), Entry { last: now, logged: now });
+        sources.insert((source, complaint), Entry { first: now, last: now, logged: now, count: 1 });
         log
+    }
+
+    /// All of them, for a person.
+    pub fn list(&self) -> Vec<Seen> {
+        let seen = |(&(source, complaint), entry): (&(IpAddr, &'static str), &Entry)| {
+            let Entry { first, last, count, .. } = *entry;
+            Seen { source, complaint, first, last, count }
+        };
+        self.sources.lock().iter().map(seen).collect()
     }
 
     /// Sources that sent what we cannot take, of late.

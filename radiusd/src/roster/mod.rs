@@ -22,7 +22,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 pub use clients::{Clients, Nas, Refusal};
 pub use entry::network;
-pub use inbox::Inbox;
+pub use inbox::{Inbox, Seen};
 pub use last_known::LastKnown;
 pub use names::look_up;
 pub use users::{Found, Known, Mark, Users};

@@ -261,13 +261,23 @@ mod tests {
     use std::net::IpAddr;
 
     use parking_lot::Mutex;
-    use schema::{NasRow, Options};
+    use schema::{Actor, AuditKeys, NasRow, Options};
 
     use super::*;
 
     fn row(nasname: &str) -> NasRow {
         let (shortname, secret) = ("lab".into(), "testing123".into());
         NasRow { nasname: nasname.into(), shortname, secret, ..NasRow::default() }
+    }
+
+    fn actor() -> Actor {
+        Actor {
+            operator: None,
+            name: "test".into(),
+            means: "test".into(),
+            source: "here".into(),
+            keys: Arc::new(AuditKeys::new(vec![[7; 32]], None).unwrap()),
+        }
     }
 
     async fn until(what: &str, is_so: impl Fn() -> bool) {
@@ -288,7 +298,7 @@ mod tests {
         let url = format!("sqlite:{}", folder.path().join("db").display());
         let store = Store::open(&Options { url, ..Options::default() }).await.unwrap();
         store.migrate().await.unwrap();
-        store.add_nas(&row("ap.example")).await.unwrap();
+        store.add_nas(&actor(), &row("ap.example"), None).await.unwrap();
         let address = IpAddr::from([10, 0, 0, 1]);
         let answers = Arc::new(Mutex::new(HashMap::from([("ap.example", Some(address))])));
         let told = Arc::clone(&answers);
@@ -316,7 +326,7 @@ mod tests {
         answers.lock().insert("ap.example", None);
         let watch = tokio::spawn(watch.run());
         for name in ["silent.example", "10.0.0.2"] {
-            store.add_nas(&row(name)).await.unwrap();
+            store.add_nas(&actor(), &row(name), None).await.unwrap();
         }
         let other = IpAddr::from([10, 0, 0, 2]);
         until("another NAS", || roster.clients().find(other).is_some()).await;

@@ -144,6 +144,7 @@ impl Desk {
                 }
             },
         };
+        nas.seen.request(self.worker, self.now_ms);
         if !self.shares.admit(source, self.now) {
             return Some(Outcome::SourceOverLimit);
         }
@@ -234,7 +235,11 @@ impl Desk {
 
     /// Decides, or asks for what the decision lacks.
     fn access(&mut self, exchange: &Exchange<'_>, mut waiting: Waiting) -> Option<Outcome> {
-        match access::next(&self.shared, exchange, &mut waiting, &mut self.reply) {
+        let next = access::next(&self.shared, exchange, &mut waiting, &mut self.reply);
+        if let Next::Answer { outcome: Outcome::AccessReject, .. } = next {
+            exchange.nas.seen.reject(self.worker);
+        }
+        match next {
             Next::Answer { outcome, delay: None } => Some(self.answer(exchange, outcome)),
             Next::Answer { outcome, delay: Some(delay) } => self.delay(exchange, outcome, delay),
             Next::Fetch(what) => {

@@ -20,11 +20,13 @@ use std::time::Duration;
 
 use dictionaries::Dictionary;
 use jiff::tz::TimeZone;
+use mgmt::Feed;
 
 pub use mailbox::Mailbox;
 pub use overflow::Overflow;
 pub use socket::{Service, Socket};
 
+use crate::coa::Coa;
 use crate::duplicates::Ticket;
 use crate::exit::Failure;
 use crate::fetch::{Fetched, Fetcher};
@@ -33,6 +35,7 @@ use crate::journal::{self, Journal};
 use crate::metrics::Metrics;
 use crate::online::Online;
 use crate::roster::Roster;
+use crate::simulate::Simulator;
 use crate::usage::Backfill;
 
 /// What a worker is told.
@@ -52,6 +55,9 @@ pub struct Shared {
     pub roster: Arc<Roster>,
     pub online: Arc<Online>,
     pub journal: Arc<Journal>,
+    pub coa: Coa,
+    pub feed: Arc<Feed>,
+    pub simulator: Simulator,
     pub backfill: Arc<Backfill>,
     pub fetcher: Fetcher,
     pub metrics: Arc<Metrics>,
@@ -247,6 +253,7 @@ mod tests {
                 r#type: "other".into(),
                 require_message_authenticator: Tri::Auto,
                 limit_proxy_state: Tri::Auto,
+                coa_port: 3799,
             }],
             ..Config::default()
         };

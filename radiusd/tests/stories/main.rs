@@ -17,6 +17,7 @@ mod fuzz;
 mod handover;
 mod live;
 mod management;
+mod network;
 mod online;
 mod outage;
 mod restart;

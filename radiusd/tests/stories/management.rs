@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PASSWORD: &str = "far better than before";
 
 /// The administrator of a fresh site, signed in, with a password of his own.
-fn administrator(site: &Site, daemon: &Daemon) -> Browser {
+pub fn administrator(site: &Site, daemon: &Daemon) -> Browser {
     let file = site.directory.join("admin.password");
     let told = until("the first operator", PATIENCE, || {
         let text = fs::read_to_string(&file).ok().filter(|text| text.ends_with('\n'))?;

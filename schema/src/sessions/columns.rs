@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::archive::Archive;
 use super::at_once::AtOnce;
+use super::search::Search;
 use super::{SESSION_ID_REUSED, Session};
 use crate::engine::postgres::Arguments;
 use crate::engine::{Row, Sql};
@@ -98,6 +99,8 @@ pub(crate) struct Texts {
     /// Rows by radacctid, in order.
     pub(crate) to_count: Sql,
     pub(crate) archive: Archive,
+    /// `None` without the table of owners.
+    pub(super) search: Option<Search>,
     pub(super) places: Vec<Place>,
     /// '' stands for none, by number among [`COLUMNS`].
     empty: [bool; COLUMNS.len()],
@@ -170,6 +173,7 @@ impl Texts {
             counted: usage::Columns::of(layout),
             to_count: Sql::built(to_count),
             archive: Archive::of(layout, &select, &places),
+            search: Search::of(layout, &select),
             empty,
             lock: Sql::built(lock),
             find: Sql::built(by_id("= $1")),
@@ -201,7 +205,8 @@ impl Texts {
         let at_once = at_once.iter().flat_map(AtOnce::built);
         let by_reuse = self.closed_by_reuse.iter().map(|sql| ("SESSIONS_CLOSED_BY_REUSE", sql));
         let archive = self.usage.then(|| self.archive.built()).into_iter().flatten();
-        let all = all.into_iter().chain(archive).chain(by_reuse);
+        let search = self.search.iter().flat_map(Search::built);
+        let all = all.into_iter().chain(archive).chain(by_reuse).chain(search);
         all.chain(older.iter().map(|sql| ("SESSION_OLDER", sql))).chain(at_once)
     }
 

@@ -3,12 +3,15 @@
 mod archive;
 mod at_once;
 mod columns;
+mod search;
 mod write;
 
+use crate::audit::{self, Actor, Deed};
 use crate::engine::{Engine, both, statements, values};
 use crate::{Error, Store};
 
 pub(crate) use columns::Texts;
+pub use search::{SessionFilter, SessionMark, SessionPage, Which};
 
 /// Acct-Terminate-Cause of ours: the NAS began another session under the same Acct-Session-Id.
 pub const SESSION_ID_REUSED: &str = "Session-Id-Reused";
@@ -150,6 +153,28 @@ pub(crate) fn more_statements() -> Vec<(&'static str, &'static crate::engine::Sq
     [write::statements(), archive::statements()].concat()
 }
 
+/// What people did to a session: its row's id, and whose it was.
+fn deed<'d>(
+    action: &'static str,
+    session: &'d Session,
+    answer: Option<serde_json::Value>,
+) -> Deed<'d> {
+    let before = serde_json::json!({
+        "nas": session.nasipaddress,
+        "session": session.acctsessionid,
+        "started": session.acctstarttime,
+        "address": session.framedipaddress,
+        "calling_station": session.callingstationid,
+    });
+    Deed {
+        action,
+        object_id: session.radacctid.unwrap_or_default().to_string(),
+        object_name: session.username.as_deref().unwrap_or_default(),
+        before: Some(before),
+        after: answer,
+    }
+}
+
 impl Store {
     /// One transaction: reads and locks what `ask` names, lets `fold` decide, writes what it
     /// says. `fold` is pure and may be asked again from the beginning; nothing is written before
@@ -166,7 +191,36 @@ impl Store {
         {
             return Ok(written);
         }
-        write::write(self.begin().await?, &known, ask, self.keeper(), fold).await
+        write::write(self.begin().await?, &known, ask, self.keeper(), None, fold).await
+    }
+
+    /// As `write_sessions`, for a person who closes `session`; nothing is noted where nothing is
+    /// written.
+    pub async fn close_session<F>(
+        &self,
+        actor: &Actor,
+        session: &Session,
+        ask: &Ask,
+        fold: F,
+    ) -> Result<Written, Error>
+    where
+        F: FnMut(Known) -> Step + Send,
+    {
+        let known = self.known()?;
+        let deed = deed("session.close", session, None);
+        let tx = self.begin().await?;
+        write::write(tx, &known, ask, self.keeper(), Some((actor, deed)), fold).await
+    }
+
+    /// That a person had a NAS asked to end `session`, and what it said.
+    pub async fn note_disconnect(
+        &self,
+        actor: &Actor,
+        session: &Session,
+        answer: serde_json::Value,
+    ) -> Result<(), Error> {
+        let deed = deed("session.disconnect", session, Some(answer));
+        audit::commit(self.begin().await?, actor, deed).await
     }
 
     /// Keeps the times at which NASes began or ended; nothing without our tables. When it

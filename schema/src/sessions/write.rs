@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::columns::{Cell, Change, Digest, Place, Texts};
 use super::{Ask, Incarnation, Known, Reboot, Reuse, Session, Step, Writes, Written};
 use crate::Error;
+use crate::audit::{self, Actor, Deed};
 use crate::engine::postgres::{self, Arguments};
 use crate::engine::{Row, Tx, both, each, sqlite, statements, values};
 use crate::migrations::now_ms;
@@ -52,6 +53,7 @@ pub(super) async fn write(
     known: &Arc<store::Known>,
     ask: &Ask,
     keeper: &Keeper,
+    deed: Option<(&Actor, Deed<'_>)>,
     mut fold: impl FnMut(Known) -> Step + Send,
 ) -> Result<Written, Error> {
     let texts = &known.sessions;
@@ -74,7 +76,12 @@ pub(super) async fn write(
     }
     let written = put(&mut tx, known, &held.digests, writes).await?;
     usage::add(&mut tx, rows).await?;
-    tx.commit().await?;
+    match deed {
+        // Nothing was done.
+        Some(_) if written == Written::default() => {}
+        Some((actor, deed)) => audit::commit(tx, actor, deed).await?,
+        None => tx.commit().await?,
+    }
     Ok(written)
 }
 

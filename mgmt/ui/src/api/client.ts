@@ -10,6 +10,15 @@ export type Tenant = Schemas['Tenant']
 export type Token = Schemas['Token']
 export type Entry = Schemas['Entry']
 export type Login = Schemas['Login']
+export type Session = Schemas['Session']
+export type Attempt = Schemas['Attempt']
+export type ExplainedAttempt = Schemas['ExplainedAttempt']
+export type Nas = Schemas['Nas']
+export type Stranger = Schemas['Stranger']
+export type Snippet = Schemas['Snippet']
+export type Simulated = Schemas['Simulated']
+export type NasAnswer = Schemas['NasAnswer']
+export type Overview = Schemas['Overview']
 export type Permission = Schemas['Permission']
 export type Problem = Schemas['Problem']
 
@@ -95,4 +104,16 @@ export async function readHealth(): Promise<Health> {
   // 503 tells which part is down.
   if (!response.ok && response.status !== 503) throw new Failure(response.status, {})
   return (await response.json()) as Health
+}
+
+export type Happening = 'session.begun' | 'session.updated' | 'session.ended' | 'attempt' | 'lost'
+
+/** Calls for each of these events as they happen, until what it returns is called. */
+export function listen(kinds: readonly Happening[], then: (kind: Happening) => void, state: (live: boolean) => void): () => void {
+  // The browser connects again by itself; not after a refusal, and then the page is as it was.
+  const source = new EventSource('/api/v1/events')
+  source.addEventListener('hello', () => state(true))
+  source.addEventListener('error', () => state(false))
+  for (const kind of kinds) source.addEventListener(kind, () => then(kind))
+  return () => source.close()
 }

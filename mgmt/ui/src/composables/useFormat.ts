@@ -20,6 +20,15 @@ export function useFormat() {
     return new Intl.NumberFormat(locale.value, style).format(Math.floor(seconds / size))
   }
 
+  /** Octets in the unit that suits them. */
+  function bytes(value: number | null | undefined): string {
+    if (value === null || value === undefined) return '–'
+    const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte', 'petabyte'] as const
+    const power = Math.min(units.length - 1, value < 1 ? 0 : Math.floor(Math.log10(value) / 3))
+    const style = { style: 'unit', unit: units[power], unitDisplay: 'short', maximumSignificantDigits: 3 } as const
+    return new Intl.NumberFormat(locale.value, style).format(value / 1000 ** power)
+  }
+
   function wordOf(group: string, key: string, otherwise: string): string {
     const path = `${group}.${key.replace(/[^a-z]/g, '_')}`
     return te(path) ? t(path) : otherwise
@@ -34,5 +43,8 @@ export function useFormat() {
   const part = (name: string) => wordOf('part', name, spelt(name))
   const measure = (name: string) => wordOf('measure', name, spelt(name))
 
-  return { time, number, duration, permission, role, part, measure }
+  /** Why a login was refused. */
+  const reason = (name: string) => wordOf('reason', name, spelt(name.replace(/-/g, '_')))
+
+  return { time, number, duration, bytes, reason, permission, role, part, measure }
 }

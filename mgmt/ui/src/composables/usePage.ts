@@ -28,9 +28,10 @@ export function usePage<T, K extends string = never>(
     return Object.fromEntries(given) as Partial<Record<K | 'cursor', string>>
   }
 
-  async function refresh(): Promise<void> {
+  /** Quietly: what is there stays as it looks until what is new comes. */
+  async function refresh(quietly = false): Promise<void> {
     const mine = ++turn
-    loading.value = true
+    loading.value = !quietly
     failure.value = null
     try {
       const page = await load(query())

@@ -1,5 +1,7 @@
 // A server of one's own on a free port, and a browser to look at it with.
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { createSocket } from 'node:dgram'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -24,7 +26,8 @@ async function serve() {
   const address = `http://127.0.0.1:${await freePort()}`
   const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
   const binary = process.env.RADIUSD ?? join(target, 'debug/radiusd')
-  const listen = ['--auth', '127.0.0.1:0', '--acct', '127.0.0.1:0', '--http', address.slice(7), '--set', `metrics.listen=127.0.0.1:${await freePort()}`]
+  const [auth, acct] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`]
+  const listen = ['--auth', auth, '--acct', acct, '--http', address.slice(7), '--set', `metrics.listen=127.0.0.1:${await freePort()}`]
   const child = spawn(binary, ['serve', '--data-dir', folder, ...listen], { stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (said += data))
@@ -46,7 +49,24 @@ async function serve() {
     }
     await pause(100)
   }
-  return { address, folder, end }
+  /** One request as a NAS sends it, by `radiusd client`; what it printed. */
+  const client = (kind, secret, ...pairs) =>
+    new Promise((done) => execFile(binary, ['client', kind, kind === 'acct' ? acct : auth, secret, ...pairs], (_, out, wrong) => done(out + wrong)))
+  return { address, folder, client, end }
+}
+
+/** A NAS that takes Disconnect-Request and answers ACK. */
+export async function nas(secret) {
+  const socket = createSocket('udp4')
+  const heard = []
+  socket.on('message', (request, from) => {
+    heard.push(request)
+    const head = Buffer.from([41, request[1], 0, 20])
+    const seal = createHash('md5').update(head).update(request.subarray(4, 20)).update(secret).digest()
+    socket.send(Buffer.concat([head, seal]), from.port, from.address)
+  })
+  await new Promise((done) => socket.bind(0, '127.0.0.1', done))
+  return { port: socket.address().port, heard, end: () => socket.close() }
 }
 
 export async function stage() {
@@ -59,7 +79,7 @@ export async function stage() {
   }
   /** The administrator's name and one-time password. */
   const first = (file) => readFileSync(join(server.folder, file), 'utf8').trim().split('\n')
-  return { browser, address: server.address, folder: server.folder, first, end }
+  return { browser, address: server.address, folder: server.folder, client: server.client, first, end }
 }
 
 export async function signIn(page, address, name, password) {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { after, before, test } from 'node:test'
-import { changePassword, settled, signIn, stage } from './stage.mjs'
+import { changePassword, nas, settled, signIn, stage } from './stage.mjs'
 
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 const OWN = 'four unrelated wooden words'
@@ -12,6 +12,8 @@ let page
 let name
 let oneTime
 let hersOneTime
+let fleet
+const SECRET = 'as long as it has to be'
 const mistakes = []
 
 async function context(options = {}) {
@@ -20,7 +22,7 @@ async function context(options = {}) {
   opened.setDefaultTimeout(10_000)
   // A refusal of the content policy shows here, too.
   opened.on('console', (message) => {
-    if (message.type() === 'error' && !/status of 40[134]/.test(message.text())) mistakes.push(message.text())
+    if (message.type() === 'error' && !/status of (40[134]|422)/.test(message.text())) mistakes.push(message.text())
   })
   opened.on('pageerror', (error) => mistakes.push(String(error)))
   opened.on('request', (request) => {
@@ -35,7 +37,10 @@ before(async () => {
   ;[name, oneTime] = on.first('admin.password')
   page = await context()
 })
-after(() => on?.end())
+after(() => {
+  fleet?.end()
+  return on?.end()
+})
 
 test('the one-time password is good for choosing one', async () => {
   await page.goto(`${on.address}/audit?text=operator`)
@@ -86,6 +91,52 @@ test('the audit log shows what was done', async () => {
   assert.match(page.url(), /action=operator\.add.*open=\d+/)
 })
 
+test('who knocks unknown is adopted, and a reject explains itself', async () => {
+  await on.client('auth', SECRET, 'User-Name=nobody', '--password', 'x', '--tries', '1', '--timeout', '0.3')
+  fleet = await nas(SECRET)
+  await page.goto(`${on.address}/nas`)
+  await page.getByRole('button', { name: 'Adopt: 127.0.0.1' }).click()
+  const drawer = page.getByRole('dialog')
+  await drawer.getByLabel('Name', { exact: true }).fill('rooftop')
+  await drawer.getByLabel('Shared secret').fill(SECRET)
+  await drawer.getByLabel('CoA port').fill(String(fleet.port))
+  await drawer.getByRole('button', { name: 'Add NAS' }).click()
+  await page.locator('td', { hasText: 'rooftop' }).waitFor()
+  await page.getByRole('button', { name: 'Set up: rooftop' }).click()
+  await page.getByRole('button', { name: 'Show with the secret' }).click()
+  await page.locator('pre', { hasText: SECRET }).waitFor()
+  let said = ''
+  for (let tries = 0; tries < 20 && !said.includes('Access-Reject'); tries++) said = await on.client('auth', SECRET, 'User-Name=nobody', '--password', 'x')
+  assert.match(said, /Access-Reject/)
+  await page.goto(`${on.address}/attempts`)
+  await page.getByRole('button', { name: 'nobody' }).first().click()
+  await page.getByText('Why was nobody rejected?').waitFor()
+  await page.getByText('no table holds a row for this name').waitFor()
+  await page.getByText('Ask again as things are now').click()
+  await page.getByRole('button', { name: 'Ask', exact: true }).click()
+  await page.getByRole('status').getByText('Access-Reject').waitFor()
+})
+
+test('a session appears live and is disconnected by its NAS', async () => {
+  await page.goto(`${on.address}/sessions`)
+  await page.getByText('Nobody is online').waitFor()
+  await page.getByText('Live', { exact: true }).waitFor()
+  const record = (status) => on.client('acct', SECRET, `Acct-Status-Type=${status}`, 'User-Name=ann', 'Acct-Session-Id=7', 'NAS-IP-Address=127.0.0.1', 'Framed-IP-Address=10.0.0.7')
+  assert.match(await record('Start'), /Accounting-Response/)
+  await page.getByRole('button', { name: 'ann' }).click()
+  await page.getByRole('button', { name: 'Disconnect', exact: true }).click()
+  await page.getByRole('dialog', { name: 'Disconnect ann?' }).getByRole('button', { name: 'Disconnect' }).click()
+  await page.getByText('Disconnected (ACK)').waitFor()
+  assert.equal(fleet.heard.length, 1)
+  await record('Stop')
+  await page.keyboard.press('Escape')
+  await page.getByText('Nobody is online').waitFor()
+  await page.goto(on.address)
+  await page.locator('a', { hasText: 'Users online' }).waitFor()
+  await page.locator('a', { hasText: 'Unknown user' }).click()
+  await page.waitForURL(/reason=unknown-user/)
+})
+
 test('a login that has ended leads to the sign-in and back', async () => {
   await page.goto(`${on.address}/roles`)
   await settled(page)
@@ -100,7 +151,7 @@ test('a login that has ended leads to the sign-in and back', async () => {
 
 test('axe finds nothing serious, in both themes', async () => {
   const found = []
-  const paths = ['/', '/operators', '/operators?open=add', '/roles', '/roles?open=support', '/tokens', '/tokens?open=add', '/audit', '/account', '/nowhere']
+  const paths = ['/', '/sessions', '/sessions?state=all&open=1', '/attempts', '/attempts?open=1', '/nas', '/nas?open=add', '/simulator?user=nobody', '/operators', '/operators?open=add', '/roles', '/roles?open=support', '/tokens', '/tokens?open=add', '/audit', '/account', '/nowhere']
   const look = async (at, theme, path) => {
     await settled(at)
     await at.evaluate((one) => document.documentElement.classList.toggle('dark', one === 'dark'), theme)

@@ -10,8 +10,9 @@ use clap::{Args, ValueEnum};
 use dictionaries::{Dictionary, Pair};
 use proto::{Authenticator, Code, Request, Secret};
 use radiusd::exit::{self, Failure};
+use radiusd::pairs;
 
-use super::{Place, input, pairs, say};
+use super::{Place, input, say};
 use exchange::Exchange;
 use login::{Login, Method};
 

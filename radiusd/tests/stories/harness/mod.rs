@@ -4,11 +4,12 @@
 //! `postgres` a private cluster; `sql` a session of another program on either store;
 //! `freeradius` the reference; `checkrad` a program in checkrad's place; `daemon` what is tested; `site` both stores with one face;
 //! `systemd` a service manager that keeps sockets; `proxy` a bad line to the store, `disk` a full
-//! file system; `ask` a request as text (`digest` its digest logins), `nas` what sends it and reads the answer; `radclient` FreeRADIUS's own client; `http` a browser; `sign` RADIUS's signatures, written a second time; `random` numbers that a seed repeats.
+//! file system; `ask` a request as text (`digest` its digest logins), `nas` what sends it and reads the answer, `das` what takes Disconnect-Request; `radclient` FreeRADIUS's own client; `http` a browser; `sign` RADIUS's signatures, written a second time; `random` numbers that a seed repeats.
 
 pub mod ask;
 pub mod checkrad;
 pub mod daemon;
+pub mod das;
 pub mod digest;
 pub mod disk;
 pub mod freeradius;

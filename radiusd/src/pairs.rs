@@ -1,20 +1,21 @@
-//! `Attribute=value` as people write it on a command line, and pairs as they are printed.
+//! `Attribute=value` as people write it, and pairs as they are printed.
 
 use std::sync::Arc;
 
 use dictionaries::{Dictionary, Kind, NameError, Pair, Value, ValueError};
 use jiff::tz::TimeZone;
-use radiusd::config::Config;
-use radiusd::exit::{self, Failure};
+
+use crate::config::Config;
+use crate::exit::{self, Failure};
 
 /// The shipped dictionary with the site's own files on top.
-pub(super) fn dictionary(config: &Config) -> Result<Arc<Dictionary>, Failure> {
+pub fn dictionary(config: &Config) -> Result<Arc<Dictionary>, Failure> {
     Dictionary::shipped_with(&config.radius.dictionaries)
         .map_err(|error| Failure::new(exit::CONFIG, format!("radius.dictionaries: {error}")))
 }
 
 /// Reads `Attribute=value`; the value as FreeRADIUS reads one.
-pub(super) fn pair(text: &str, dictionary: &Dictionary, zone: &TimeZone) -> Result<Pair, Failure> {
+pub fn pair(text: &str, dictionary: &Dictionary, zone: &TimeZone) -> Result<Pair, Failure> {
     let wrong = |why: String| Failure::new(exit::USAGE, format!("{text}: {why}"));
     let Some((name, value)) = text.split_once('=') else {
         return Err(wrong("expected Attribute=value".into()));
@@ -28,7 +29,7 @@ pub(super) fn pair(text: &str, dictionary: &Dictionary, zone: &TimeZone) -> Resu
 }
 
 /// All of them, or what is wrong with the first that isn't.
-pub(super) fn pairs(
+pub fn pairs(
     texts: &[String],
     dictionary: &Dictionary,
     zone: &TimeZone,
@@ -37,7 +38,7 @@ pub(super) fn pairs(
 }
 
 /// What is wrong with a name, and which ones are like it.
-pub(super) fn unknown(error: &NameError, name: &str, dictionary: &Dictionary) -> String {
+pub fn unknown(error: &NameError, name: &str, dictionary: &Dictionary) -> String {
     let near = nearest(name, dictionary);
     if near.is_empty() {
         return error.to_string();
@@ -71,7 +72,7 @@ fn unreadable(error: &ValueError) -> String {
 }
 
 /// A pair as FreeRADIUS's tools print it.
-pub(super) fn print(pair: &Pair) -> String {
+pub fn print(pair: &Pair) -> String {
     let Pair { attribute, tag, value } = pair;
     let tag = tag.map(|tag| format!(":{tag}")).unwrap_or_default();
     let text = value.print(attribute);

@@ -1,6 +1,8 @@
 //! Authentications: radpostauth as FreeRADIUS fills it but without passwords, and beside it the
 //! reason and the trace of each.
 
+mod search;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,6 +12,9 @@ use jiff::tz::TimeZone;
 use crate::engine::{Map, Sql, Tx, Value, both, each, statements, values};
 use crate::layout::{Kind, Layout};
 use crate::{Error, Store};
+use search::Search;
+
+pub use search::{AttemptCount, AttemptFilter, AttemptPage};
 
 /// One authentication that ended in Accept or Reject.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,6 +76,13 @@ pub(crate) struct Texts {
     /// `None` where radpostauth is missing or may not be written.
     postauth: Option<Sql>,
     purge_postauth: Option<Sql>,
+    /// `None` without the table of owners.
+    search: Option<Search>,
+}
+
+/// Statements of `search`.
+pub(crate) fn more_statements() -> Vec<(&'static str, &'static Sql)> {
+    search::statements()
 }
 
 /// Counts traces, so that the bound on all of them is looked after now and then only.
@@ -188,12 +200,14 @@ impl Texts {
         Texts {
             postauth: writable.then(|| Sql::built(postauth)),
             purge_postauth: (writable && rights.delete && column("id")).then(|| Sql::built(purge)),
+            search: Search::of(layout),
         }
     }
 
     pub(crate) fn built(&self) -> impl Iterator<Item = (&'static str, &Sql)> {
         let purge = self.purge_postauth.iter().map(|sql| ("PURGE_POSTAUTH", sql));
-        self.postauth.iter().map(|sql| ("POSTAUTH", sql)).chain(purge)
+        let search = self.search.iter().flat_map(Search::built);
+        self.postauth.iter().map(|sql| ("POSTAUTH", sql)).chain(purge).chain(search)
     }
 }
 
@@ -206,6 +220,7 @@ impl Store {
             return Ok(());
         }
         let known = self.known()?;
+        let followed = self.followed(attempts).await?;
         let mut tx = self.begin().await?;
         if let Some(sql) = &known.attempts.postauth {
             let at: Column<'_> = match tx {
@@ -224,6 +239,9 @@ impl Store {
             insert_attempts(&mut tx, &all).await?;
             self.insert_traces(&mut tx, attempts, bounds).await?;
             insert_accepts(&mut tx, attempts).await?;
+        }
+        if let Some(followed) = followed {
+            followed.count(&mut tx, attempts).await?;
         }
         tx.commit().await
     }
@@ -280,6 +298,9 @@ impl Store {
             purged.attempts = tx.execute(&PURGE_ATTEMPTS, values.clone()).await?;
             purged.traces = tx.execute(&PURGE_TRACES, values.clone()).await?;
             purged.traces += tx.execute(&PURGE_ACCEPTS, values).await?;
+            if known.layout.rights("mgmt_attempt_counts").delete {
+                search::forget(&mut tx, before_ms).await?;
+            }
         }
         if let (Some(sql), true) = (&known.attempts.purge_postauth, known.history.is_ours()) {
             let before: Value = match tx {

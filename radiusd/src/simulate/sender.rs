@@ -3,13 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
-use radiusd::config::ClientAddress;
-use radiusd::exit::{self, Failure};
 
-use super::place::Desk;
+use super::{Refusal, Simulator};
+use crate::config::ClientAddress;
+use crate::roster::network;
 
 /// Whom the daemon would take the request to be from.
-pub(super) struct Sender {
+pub struct Sender {
     pub address: IpAddr,
     says: Option<(&'static str, String)>,
 }
@@ -25,20 +25,18 @@ enum Whereabouts {
 
 impl Sender {
     /// With nothing said it is this machine, which puts nothing into the request.
-    pub fn find(text: Option<&str>, desk: &Desk) -> Result<Sender, Failure> {
+    pub async fn find(text: Option<&str>, at: &Simulator) -> Result<Sender, Refusal> {
         let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let Some(text) = text else { return Ok(Sender { address: localhost, says: None }) };
         if let Ok(address) = text.parse() {
             return Ok(Sender::at(address));
         }
-        let mut found = called(text, desk)?;
+        let wrong = |why: String| Err(Refusal::Wrong { field: "nas", why, usage: false });
+        let mut found = called(text, at).await?;
         let one = match found.len() {
-            0 => return Err(Failure::new(exit::FAILURE, format!("there is no NAS {text}"))),
+            0 => return wrong(format!("there is no NAS {text}")),
             1 => found.remove(0),
-            _ => {
-                let why = format!("{text} is more than one NAS; say its address");
-                return Err(Failure::new(exit::FAILURE, why));
-            }
+            _ => return wrong(format!("{text} is more than one NAS; say its address")),
         };
         match one {
             Whereabouts::Net(net) if net.prefix_len() == net.max_prefix_len() => {
@@ -46,9 +44,9 @@ impl Sender {
             }
             Whereabouts::Net(net) => {
                 let why = format!("{text} is the network {net}; say which of its addresses asks");
-                Err(Failure::new(exit::USAGE, why))
+                Err(Refusal::Wrong { field: "nas", why, usage: true })
             }
-            Whereabouts::Host(host) => Ok(Sender::at(resolve(&host, desk)?)),
+            Whereabouts::Host(host) => Ok(Sender::at(resolve(&host).await?)),
             Whereabouts::Identifier(identifier) => {
                 Ok(Sender { address: localhost, says: Some(("NAS-Identifier", identifier)) })
             }
@@ -70,28 +68,27 @@ impl Sender {
 }
 
 /// Of the configuration and the tables, those that an operator may call so.
-fn called(name: &str, desk: &Desk) -> Result<Vec<Whereabouts>, Failure> {
-    let clients = desk.config.clients.iter().filter(|client| client.name == name);
+async fn called(name: &str, at: &Simulator) -> Result<Vec<Whereabouts>, schema::Error> {
+    let clients = at.clients.iter().filter(|client| client.name == name);
     let clients = clients.map(|client| match &client.address {
         ClientAddress::Net(net) => Whereabouts::Net(*net),
         ClientAddress::Host(host) => Whereabouts::Host(host.clone()),
     });
-    let rows = desk.wait(desk.store.find_nas(name))?;
-    let rows = rows.iter().map(|row| match radiusd::network(&row.nasname) {
+    let rows = at.store.find_nas(name).await?;
+    let rows = rows.iter().map(|row| match network(&row.nasname) {
         Some(net) => Whereabouts::Net(net),
         None => Whereabouts::Host(row.nasname.trim().to_owned()),
     });
-    let named = desk.wait(desk.store.list_named_nas())?;
+    let named = at.store.list_named_nas().await?;
     let named = named.into_iter().filter(|nas| nas.identifier == name || nas.shortname == name);
     let named = named.map(|nas| Whereabouts::Identifier(nas.identifier));
     Ok(clients.chain(rows).chain(named).collect())
 }
 
-fn resolve(host: &str, desk: &Desk) -> Result<IpAddr, Failure> {
-    let found = desk.wait(async {
-        let found = tokio::net::lookup_host((host, 0)).await;
-        found.map(Vec::from_iter).map_err(|error| Failure::io(host, &error))
-    })?;
-    let none = || Failure::new(exit::FAILURE, format!("{host} has no address; say one"));
-    found.first().map(|address| address.ip()).ok_or_else(none)
+async fn resolve(host: &str) -> Result<IpAddr, Refusal> {
+    let wrong = |why: String| Refusal::Wrong { field: "nas", why, usage: false };
+    let found = tokio::net::lookup_host((host, 0)).await;
+    let mut found = found.map_err(|error| wrong(format!("{host}: {error}")))?;
+    let none = || wrong(format!("{host} has no address; say one"));
+    found.next().map(|address| address.ip()).ok_or_else(none)
 }
