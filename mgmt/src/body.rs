@@ -104,6 +104,35 @@ impl<S: Send + Sync> FromRequestParts<S> for RowId {
     }
 }
 
+/// The name in a path.
+pub(crate) struct Name(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Name, Problem> {
+        let name = Path::<String>::from_request_parts(parts, state).await;
+        let name = name.ok().filter(|Path(name)| !name.contains('\0'));
+        name.map(|Path(name)| Name(name)).ok_or_else(|| Problem::not_found("name"))
+    }
+}
+
+/// By what a request is known that may be sent again.
+pub(crate) struct IdempotencyKey(pub Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<IdempotencyKey, Problem> {
+        let Some(key) = parts.headers.get("idempotency-key") else {
+            return Ok(IdempotencyKey(None));
+        };
+        let key = key.to_str().ok().filter(|key| (1..=128).contains(&key.len()));
+        let key = key.ok_or_else(|| Problem::field("Idempotency-Key", "1 to 128 characters"))?;
+        Ok(IdempotencyKey(Some(key.to_owned())))
+    }
+}
+
 /// What the caller has seen of what is to be changed.
 pub(crate) struct IfMatch(Option<String>);
 

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 
+use dictionaries::Dictionary;
 use schema::{Actor, Error, Session};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{Feed, Health};
+use crate::{Feed, Form, Health};
 
 /// An answer that has to be waited for.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -17,6 +19,18 @@ pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Daemon: Send + Sync + 'static {
     /// How each part of the daemon is. Asked for each probe.
     fn health(&self) -> Health;
+
+    /// With the site's own attributes.
+    fn dictionary(&self) -> Arc<Dictionary>;
+
+    /// A row as it is to be written, or why it would do nothing or turn the user away.
+    fn check_row(&self, side: Side, row: &schema::Row) -> Result<schema::Row, String>;
+
+    /// The check row that says this password.
+    fn password_row(&self, form: Form, password: &str) -> Result<schema::Row, String>;
+
+    /// Whether an attribute's value is for nobody's eyes.
+    fn is_secret(&self, attribute: &str) -> bool;
 
     /// What happens, as it happens.
     fn feed(&self) -> &Feed;
@@ -46,6 +60,15 @@ pub trait Daemon: Send + Sync + 'static {
 
     /// The sentences of a trace as it was kept.
     fn explain(&self, trace: &str) -> Vec<String>;
+}
+
+/// Which kind of table a row is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// `radcheck`, `radgroupcheck`: what the request must be, and what is set for it.
+    Check,
+    /// `radreply`, `radgroupreply`: what the answer says.
+    Reply,
 }
 
 /// How it ended that a NAS was asked for something.

@@ -40,10 +40,13 @@ use axum::Router;
 use axum::routing::get;
 
 pub use api::operators::mistakes;
+pub use api::passwords::Form;
 pub use api::tenants::tenant_mistakes;
 pub use api::tokens::new_token;
+pub use api::users::name_mistake;
 pub use daemon::{
-    Daemon, Later, NasAnswer, NasState, Outcome, Question, Simulated, Stranger, Traffic, Unanswered,
+    Daemon, Later, NasAnswer, NasState, Outcome, Question, Side, Simulated, Stranger, Traffic,
+    Unanswered,
 };
 pub use feed::{Event, Feed, Turn};
 pub use guard::{ABSOLUTE_MS, Context, IDLE_MS, Options, check_public_url};

@@ -90,6 +90,11 @@ impl Problem {
         Problem { retry_after: Some(seconds.max(1)), ..problem }
     }
 
+    #[must_use]
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+
     /// In words.
     #[must_use]
     pub fn detail(&self) -> &str {
@@ -116,6 +121,9 @@ impl From<schema::Error> for Problem {
             Error::Changed(what) => {
                 let detail = format!("Somebody else has changed it meanwhile: {what}.");
                 Problem::new(StatusCode::PRECONDITION_FAILED, detail)
+            }
+            Error::Missing(_) | Error::Empty(_) => {
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{error}."))
             }
             Error::Last(_) | Error::InUse(_) => {
                 Problem::new(StatusCode::CONFLICT, format!("This can't be done: {error}."))

@@ -104,7 +104,8 @@ async fn what_is_not_permitted_is_denied() {
         // Who signs in all the time asks too often.
         app.pass_minutes(1);
         let Operation { method, path, permission, says } = &operation;
-        let path = path.replace("{id}", &uuid::Uuid::now_v7().to_string());
+        let path =
+            path.replace("{name}", "nobody").replace("{id}", &uuid::Uuid::now_v7().to_string());
         let body = says.get("requestBody").map(|_| json!({}));
         let asked = async |caller: &crate::app::Caller| {
             let answer = caller.ask(method, &path, body.clone()).await;
@@ -121,18 +122,18 @@ async fn what_is_not_permitted_is_denied() {
         }
         for role in &roles {
             // Each by a login of its own: some operations end it.
-            let caller = app.enter(&format!("a-{role}")).await.from(&source);
+            let caller = app.enter_from(&format!("a-{role}"), &source).await;
             let own = (*role == none).then_some([].as_slice());
             let may = find(permission).is_none_or(|named| granted(role, own).has(named));
             let status = asked(&caller).await;
             assert_eq!(status != 403, may, "{method} {path} as {role}: {status}");
             assert_ne!(status, 401, "{method} {path} as {role}");
         }
-        let caller = app.enter("confined").await.from(&source);
+        let caller = app.enter_from("confined", &source).await;
         let status = asked(&caller).await;
         let reach = find(permission).is_none_or(|one| Set::within_a_tenant().has(one));
         assert!(reach || status == 403, "{method} {path} in a tenant: {status}");
-        let caller = app.enter("fresh").await.from(&source);
+        let caller = app.enter_from("fresh", &source).await;
         let status = asked(&caller).await;
         assert_eq!(status != 403, permission == "in-person", "{method} {path}: {status}");
     }

@@ -14,4 +14,5 @@ mod roles;
 mod sessions;
 mod tenants;
 mod tokens;
+mod users;
 mod web;

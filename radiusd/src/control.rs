@@ -12,9 +12,11 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use dictionaries::Dictionary;
+use jiff::tz::TimeZone;
 use mgmt::{
-    Feed, Health, Later, NasAnswer, NasState, Outcome, Part, Simulated, Stranger, Traffic,
-    Unanswered,
+    Feed, Form, Health, Later, NasAnswer, NasState, Outcome, Part, Side, Simulated, Stranger,
+    Traffic, Unanswered,
 };
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -23,7 +25,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
-use schema::{Actor, Error, Session};
+use schema::{Actor, Error, Row, Session};
 
 use crate::explain;
 use crate::journal;
@@ -32,16 +34,19 @@ use crate::policy::Verdict;
 use crate::roster::Seen;
 use crate::server::Shared;
 use crate::simulate::{Question, Refusal, word};
+use crate::{policy, rows};
 
 /// The running daemon, as others see it.
 pub struct Control {
     shared: Arc<Shared>,
     began: Instant,
+    /// Of the times in rows.
+    zone: TimeZone,
 }
 
 impl Control {
-    pub fn new(shared: Arc<Shared>) -> Control {
-        Control { shared, began: Instant::now() }
+    pub fn new(shared: Arc<Shared>, zone: TimeZone) -> Control {
+        Control { shared, began: Instant::now(), zone }
     }
 
     async fn answer(&self, question: mgmt::Question) -> Result<Simulated, Unanswered> {
@@ -115,6 +120,27 @@ impl mgmt::Daemon for Control {
             version: env!("CARGO_PKG_VERSION").into(),
             uptime_seconds: self.began.elapsed().as_secs(),
             parts: vec![store, journal(&shared.journal.health()), workers],
+        }
+    }
+
+    fn dictionary(&self) -> Arc<Dictionary> {
+        Arc::clone(&self.shared.dictionary)
+    }
+
+    fn check_row(&self, side: Side, row: &Row) -> Result<Row, String> {
+        rows::checked(side, row, &self.shared.dictionary, &self.zone)
+    }
+
+    fn password_row(&self, form: Form, password: &str) -> Result<Row, String> {
+        rows::password_row(form, password, &self.shared.dictionary, &self.zone)
+    }
+
+    fn is_secret(&self, attribute: &str) -> bool {
+        let dictionary = &self.shared.dictionary;
+        match dictionary.named(attribute) {
+            Ok((attribute, _)) => policy::is_secret(&attribute, dictionary),
+            // A password under a mistyped name is a password all the same.
+            Err(_) => attribute.to_ascii_lowercase().contains("pass"),
         }
     }
 

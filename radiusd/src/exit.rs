@@ -56,7 +56,12 @@ impl From<schema::Error> for Failure {
             Error::Data { .. } => DATA,
             Error::Denied(_) => DENIED,
             Error::Schema(_) | Error::Options(_) => CONFIG,
-            Error::Exists(_) | Error::Changed(_) | Error::Last(_) | Error::InUse(_) => FAILURE,
+            Error::Exists(_)
+            | Error::Changed(_)
+            | Error::Last(_)
+            | Error::Missing(_)
+            | Error::Empty(_)
+            | Error::InUse(_) => FAILURE,
             Error::Failed(_) => SOFTWARE,
         };
         let lacks_table = ["no such table", "does not exist"];

@@ -10,7 +10,7 @@
 //! management module on threads of its own.
 //!
 //! `config` says what may be set, `exit` how the process ends, `check_policy` which rows of a
-//! store are not what their author thought, `explain` a decision in words,
+//! store are not what their author thought, `rows` what may be written, `explain` a decision in words,
 //! `simulate` one on a request that nobody sent; `pairs` are attributes as people write them.
 
 pub mod config;
@@ -43,6 +43,7 @@ mod people;
 pub mod check_policy;
 pub mod explain;
 pub mod pairs;
+pub mod rows;
 pub mod simulate;
 
 pub use roster::network;

@@ -22,6 +22,11 @@ const NICE: i32 = 10;
 const PURGE_EVERY: Duration = Duration::from_secs(3_600);
 /// The head of the audit log leaves the store so often.
 const TELL_EVERY: Duration = Duration::from_secs(86_400);
+/// How often users are looked for that other programs have made, and how many at once.
+const ENROL_EVERY: Duration = Duration::from_secs(300);
+const ENROL_AT_ONCE: usize = 1_000;
+/// A request is known by its Idempotency-Key for so long.
+const REQUESTS_KEPT_MS: i64 = 24 * 3_600_000;
 /// A store that is away is asked again after so long.
 const AGAIN: Duration = Duration::from_secs(2);
 
@@ -76,6 +81,7 @@ pub fn serve(
     people.spawn(first_operator(store.clone(), data_dir, audit_keys));
     people.spawn(purge(store.clone()));
     people.spawn(tell_head(store.clone(), config.data_dir.join("audit.heads")));
+    people.spawn(enrol(store.clone()));
     Ok(())
 }
 
@@ -114,6 +120,31 @@ async fn first_operator(store: Store, data_dir: PathBuf, audit_keys: Arc<AuditKe
     }
 }
 
+/// Users whom other programs have made are found by a part of their name soon after.
+async fn enrol(store: Store) {
+    let mut clock = tokio::time::interval(ENROL_EVERY);
+    clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        clock.tick().await;
+        if !store.lacks_for_management().is_ok_and(|lacking| lacking.is_empty()) {
+            continue;
+        }
+        let mut after = None;
+        loop {
+            match store.enrol_users(after.as_deref(), ENROL_AT_ONCE).await {
+                Ok(Some(last)) => after = Some(last),
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "new users are not found by parts of their names yet");
+                    break;
+                }
+            }
+            // Packets go first.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
 /// What has ended stays no longer than this.
 async fn purge(store: Store) {
     let mut clock = tokio::time::interval(PURGE_EVERY);
@@ -124,6 +155,11 @@ async fn purge(store: Store) {
             && let Err(error) = store.purge_logins(now_ms, now_ms - mgmt::IDLE_MS).await
         {
             tracing::warn!(%error, "ended logins are not forgotten");
+        }
+        if store.lacks_for_management().is_ok_and(|lacking| lacking.is_empty())
+            && let Err(error) = store.purge_requests(now_ms - REQUESTS_KEPT_MS).await
+        {
+            tracing::warn!(%error, "old requests are not forgotten");
         }
     }
 }

@@ -87,7 +87,13 @@ async fn serve(config: Config, runtime: &Runtime, people: &Runtime) -> Result<()
         let address = listener.local_addr().map_err(|error| Failure::io("http.listen", &error))?;
         let scheme = if config.http.tls.is_some() { "https" } else { "http" };
         pages = format!(", pages on {scheme}://{address}");
-        people::serve(people, listener, &config, &store, Control::new(Arc::clone(&shared)))?;
+        people::serve(
+            people,
+            listener,
+            &config,
+            &store,
+            Control::new(Arc::clone(&shared), config.store.timezone.clone()),
+        )?;
     }
     runtime.spawn(purge(store.clone(), config.attempts.keep_days));
     tracing::info!(store = store.engine_name(), "serving RADIUS on {}{pages}", addresses.join(" "));

@@ -124,6 +124,20 @@ struct Index {
 
 const INDEXES: &[Index] = &[
     Index {
+        name: "mgmt_radusergroup_group",
+        table: "radusergroup",
+        columns: &["groupname", "username"],
+        postgres: "btree (groupname, username)",
+        sqlite: Some("(groupname, username)"),
+    },
+    Index {
+        name: "mgmt_radcheck_attribute",
+        table: "radcheck",
+        columns: &["attribute", "username"],
+        postgres: "btree (attribute, username)",
+        sqlite: Some("(attribute, username)"),
+    },
+    Index {
         name: "mgmt_radacct_user_start",
         table: "radacct",
         columns: &["username", "acctstarttime"],

@@ -27,6 +27,12 @@ pub enum Error {
     Last(String),
     #[error("{0} is in use")]
     InUse(String),
+    /// What a row refers to is not there for whoever writes it.
+    #[error("there is no {0}")]
+    Missing(String),
+    /// Nothing would be left of it.
+    #[error("nothing would be left of {0}")]
+    Empty(String),
     /// An option is wrong.
     #[error("{0}")]
     Options(String),

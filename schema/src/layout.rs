@@ -74,6 +74,9 @@ const MANAGEMENT: &[&str] = &[
     "mgmt_tenants",
     "mgmt_owners",
     "mgmt_attempt_counts",
+    "mgmt_users",
+    "mgmt_user_tags",
+    "mgmt_requests",
 ];
 
 /// How a column keeps what it keeps.
@@ -239,6 +242,11 @@ impl Layout {
 
     pub(crate) fn lacking_usage(&self) -> Vec<&'static str> {
         USAGE.iter().copied().filter(|name| !self.may_use(name)).collect()
+    }
+
+    /// All tables of management can be used.
+    pub(crate) fn manages(&self) -> bool {
+        self.lacking_management().is_empty()
     }
 
     /// Tables of management that are missing or may not be used.

@@ -57,7 +57,7 @@ pub use store::{Options, Report, Status, Store};
 pub use tenants::{Owned, Scope, Tenant};
 pub use tokens::Token;
 pub use usage::{Amount, By, Compared, Difference, Filled, Total, Usage, UsageFilter, usage_of};
-pub use users::{Membership, User};
+pub use users::{Details, Membership, Once, Person, Place, User, UserFilter};
 
 /// Every statement that a store of this engine may be sent.
 fn statements<'k>(
@@ -92,12 +92,13 @@ fn statements<'k>(
         tenants::statements(),
         tokens::statements(),
         usage::all_statements(),
-        users::statements(),
+        users::all_statements().collect(),
     ];
     let fixed = fixed.into_iter().flatten().filter(|(name, _)| match engine {
         "sqlite" => !only_postgres(name),
         _ => !only_sqlite(name),
     });
+    let fixed = fixed.chain(users::built(engine == "postgresql"));
     let fixed = fixed.map(|(name, sql)| -> (&'static str, &'k engine::Sql) { (name, sql) });
     fixed
         .chain(known.policy.built())

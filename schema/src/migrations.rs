@@ -40,6 +40,7 @@ const OURS: &[Migration] = &[
     migration!(10, "0010_tenants"),
     migration!(11, "0011_coa"),
     migration!(12, "0012_attempt_counts"),
+    migration!(13, "0013_users"),
 ];
 
 statements! {

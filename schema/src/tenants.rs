@@ -152,6 +152,20 @@ pub(crate) fn follows(postgres: bool, user: &str, nas: &str, scope: &str, nases:
     )
 }
 
+/// Whether a row of somebody in that scope may name it: [`Error::Missing`] where it is foreign, as
+/// if it did not exist.
+pub(crate) async fn refer(
+    tx: &mut Tx,
+    scope: Scope,
+    owned: Owned,
+    name: &str,
+) -> Result<(), Error> {
+    if scope == Scope::Everything || scope.admits(owner(tx, owned, name).await?) {
+        return Ok(());
+    }
+    Err(Error::Missing(format!("{} {name}", owned.as_str())))
+}
+
 /// Gives what is named to a tenant, or to nobody. In the transaction that makes or changes it.
 pub(crate) async fn own(
     tx: &mut Tx,

@@ -201,8 +201,14 @@ async fn another_process_on_sqlite() {
     place.sql("INSERT INTO radcheck (username, attribute) VALUES ('bob', 'x')");
     assert_eq!(next(&mut changes, SOON).await, Some(Change::Everything));
     // Our own writes are told by name, and don't count as another's.
-    let user = User { name: "eve".into(), ..User::default() };
-    place.store.add_user(&user).await.unwrap();
+    let (attribute, op, value) = ("x".into(), ":=".into(), String::new());
+    let check = vec![schema::Row { id: 0, attribute, op, value }];
+    let user = User { name: "eve".into(), check, ..User::default() };
+    place
+        .store
+        .add_user(&crate::operators::actor(), schema::Scope::Everything, &user.clone().into(), None)
+        .await
+        .unwrap();
     assert_eq!(next(&mut changes, SOON).await, Some(Change::Users(vec![key("eve")])));
     assert_eq!(next(&mut changes, Duration::from_secs(1)).await, None);
 }

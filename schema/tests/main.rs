@@ -8,6 +8,7 @@ mod changes;
 mod factors;
 mod migrations;
 mod operators;
+mod people;
 mod policy;
 mod postgres;
 mod rights;

@@ -74,7 +74,8 @@ async fn freeradius_own_role_is_enough() {
     let status = store.status().await.unwrap();
     assert!(!status.ours && !status.notified);
     radius_works(&store, "x").await;
-    let refused = store.remove_user("bob").await;
+    let refused =
+        store.remove_user(&crate::operators::actor(), schema::Scope::Everything, "bob").await;
     assert!(matches!(refused, Err(Error::Denied(_))), "{refused:?}");
 }
 
@@ -109,5 +110,10 @@ async fn an_owner_of_an_empty_database() {
     let status = store.status().await.unwrap();
     assert!(status.ours && status.notified, "{status:?}");
     assert_eq!(status.lacking, Vec::<String>::new());
-    assert!(store.remove_user("bob").await.is_ok());
+    assert!(
+        store
+            .remove_user(&crate::operators::actor(), schema::Scope::Everything, "bob")
+            .await
+            .is_ok()
+    );
 }

@@ -1,7 +1,8 @@
 //! Users, groups and NAS as people edit them.
 
 use crate::both::Place;
-use schema::{AuditFilter, Error, GroupRows, Membership, NamedNas, NasRow, Row, Tri, User};
+use crate::operators::actor;
+use schema::{AuditFilter, Error, GroupRows, Membership, NamedNas, NasRow, Row, Scope, Tri, User};
 
 fn new(attribute: &str, value: &str) -> Row {
     Row { id: 0, attribute: attribute.into(), op: ":=".into(), value: value.into() }
@@ -15,37 +16,38 @@ fn membership(group: &str, priority: i64) -> Membership {
 async fn a_user_lives_and_goes() {
     for place in Place::both().await {
         let store = &place.store;
-        assert_eq!(store.find_user("bob").await.unwrap(), None);
+        assert_eq!(store.find_user(Scope::Everything, "bob").await.unwrap(), None);
         let user = User {
             name: "bob".into(),
             check: vec![new("Cleartext-Password", "a"), new("Simultaneous-Use", "1")],
             reply: vec![new("Session-Timeout", "60")],
             groups: vec![membership("gold", 1), membership("extra", 2)],
         };
-        store.add_user(&user).await.unwrap();
-        let twice = store.add_user(&user).await;
+        store.add_user(&actor(), Scope::Everything, &user.clone().into(), None).await.unwrap();
+        let twice = store.add_user(&actor(), Scope::Everything, &user.clone().into(), None).await;
         assert!(matches!(twice, Err(Error::Exists(text)) if text == "user bob"));
 
-        let before = store.find_user("bob").await.unwrap().unwrap();
-        assert_eq!(before.groups, user.groups);
-        let mut after = before.clone();
+        let before = store.find_person(Scope::Everything, "bob").await.unwrap().unwrap();
+        assert_eq!(before.user.groups, user.groups);
+        let mut person = before.clone();
+        let after = &mut person.user;
         after.check[0].value = "b".into();
         after.check.remove(1);
         after.check.push(new("Expiration", "31 Dec 2035"));
         after.groups = vec![membership("gold", 5)];
-        store.update_user(&before, &after).await.unwrap();
-        let now = store.find_user("bob").await.unwrap().unwrap();
-        assert_eq!(now.check[0], Row { value: "b".into(), ..before.check[0].clone() });
+        store.update_user(&actor(), Scope::Everything, &before, &person).await.unwrap();
+        let now = store.find_user(Scope::Everything, "bob").await.unwrap().unwrap();
+        assert_eq!(now.check[0], Row { value: "b".into(), ..before.user.check[0].clone() });
         assert_eq!(now.check[1].attribute, "Expiration");
-        assert_eq!((now.check.len(), &now.reply), (2, &before.reply));
-        assert_eq!(now.groups, after.groups);
+        assert_eq!((now.check.len(), &now.reply), (2, &before.user.reply));
+        assert_eq!(now.groups, person.user.groups);
 
-        let late = store.update_user(&before, &after).await;
+        let late = store.update_user(&actor(), Scope::Everything, &before, &person).await;
         assert!(matches!(late, Err(Error::Changed(_))), "{late:?}");
-        assert_eq!(store.find_user("bob").await.unwrap().unwrap(), now);
+        assert_eq!(store.find_user(Scope::Everything, "bob").await.unwrap().unwrap(), now);
 
-        assert!(store.remove_user("bob").await.unwrap());
-        assert!(!store.remove_user("bob").await.unwrap());
+        assert!(store.remove_user(&actor(), Scope::Everything, "bob").await.unwrap());
+        assert!(!store.remove_user(&actor(), Scope::Everything, "bob").await.unwrap());
         assert_eq!(place.sql("SELECT count(*) FROM radusergroup"), "0");
     }
 }
@@ -56,7 +58,15 @@ async fn users_are_listed_by_name() {
         let store = &place.store;
         for name in ["carol", "bob", "alice", "bo%b"] {
             let check = vec![new("Auth-Type", "Accept")];
-            store.add_user(&User { name: name.into(), check, ..User::default() }).await.unwrap();
+            store
+                .add_user(
+                    &actor(),
+                    Scope::Everything,
+                    &User { name: name.into(), check, ..User::default() }.into(),
+                    None,
+                )
+                .await
+                .unwrap();
         }
         place.sql("INSERT INTO radusergroup (username, groupname) VALUES ('zoe', 'g')");
         let names = async |prefix: &str, after: Option<&str>, limit| {
@@ -80,26 +90,29 @@ async fn a_group_lives_and_goes() {
             check: vec![],
             reply: vec![new("Session-Timeout", "60")],
         };
-        store.add_group(&group).await.unwrap();
-        assert!(matches!(store.add_group(&group).await, Err(Error::Exists(_))));
+        store.add_group(&actor(), &group, None).await.unwrap();
+        assert!(matches!(store.add_group(&actor(), &group, None).await, Err(Error::Exists(_))));
         place.sql(
             "INSERT INTO radusergroup (username, groupname) VALUES ('a', 'gold'), ('b', 'gold')",
         );
         place.sql("INSERT INTO radusergroup (username, groupname) VALUES ('a', 'empty')");
         assert_eq!(store.count_members("gold").await.unwrap(), 2);
-        let before = store.find_group("gold").await.unwrap().unwrap();
+        let before = store.find_group(Scope::Everything, "gold").await.unwrap().unwrap();
         let mut after = before.clone();
         after.reply[0].value = "90".into();
-        store.update_group(&before, &after).await.unwrap();
-        assert!(matches!(store.update_group(&before, &after).await, Err(Error::Changed(_))));
-        let listed = store.list_groups("", None, 10).await.unwrap();
+        store.update_group(&actor(), Scope::Everything, &before, &after).await.unwrap();
+        assert!(matches!(
+            store.update_group(&actor(), Scope::Everything, &before, &after).await,
+            Err(Error::Changed(_))
+        ));
+        let listed = store.list_groups(Scope::Everything, "", None, 10).await.unwrap();
         let names: Vec<_> = listed.iter().map(|group| group.name.as_str()).collect();
         assert_eq!(names, ["empty", "gold"]);
         assert_eq!(listed[1].reply[0].value, "90");
-        assert_eq!(store.find_group("empty").await.unwrap().unwrap().reply, []);
-        assert_eq!(store.remove_group("gold").await.unwrap(), Some(2));
-        assert_eq!(store.remove_group("gold").await.unwrap(), None);
-        assert_eq!(store.find_group("gold").await.unwrap(), None);
+        assert_eq!(store.find_group(Scope::Everything, "empty").await.unwrap().unwrap().reply, []);
+        assert_eq!(store.remove_group(&actor(), Scope::Everything, "gold").await.unwrap(), Some(2));
+        assert_eq!(store.remove_group(&actor(), Scope::Everything, "gold").await.unwrap(), None);
+        assert_eq!(store.find_group(Scope::Everything, "gold").await.unwrap(), None);
     }
 }
 

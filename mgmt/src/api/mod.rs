@@ -3,19 +3,24 @@
 
 pub(crate) mod attempts;
 pub(crate) mod audit;
+pub(crate) mod dictionary;
 pub(crate) mod events;
 pub(crate) mod export;
 pub(crate) mod factor;
+pub(crate) mod groups;
 pub(crate) mod login;
 pub(crate) mod logins;
 pub(crate) mod nas;
 pub(crate) mod operators;
 pub(crate) mod overview;
+pub(crate) mod passwords;
 pub(crate) mod roles;
+mod rows;
 pub(crate) mod sessions;
 pub(crate) mod simulate;
 pub(crate) mod tenants;
 pub(crate) mod tokens;
+pub(crate) mod users;
 
 use serde_json::json;
 use utoipa::openapi::extensions::ExtensionsBuilder;
@@ -25,15 +30,17 @@ use utoipa_axum::routes;
 
 use crate::guard::Context;
 use crate::permission::{
-    DisconnectSessions, Entered, EraseAudit, Listens, ReadAttempts, ReadAudit, ReadNas,
-    ReadOperators, ReadSessions, ReadTenants, ReadTokens, RevealSecrets, Right, SignedIn, WriteNas,
-    WriteOperators, WriteTenants, WriteTokens,
+    DisconnectSessions, Entered, EraseAudit, Listens, ReadAttempts, ReadAudit, ReadGroups, ReadNas,
+    ReadOperators, ReadSessions, ReadTenants, ReadTokens, ReadUsers, RevealPasswords,
+    RevealSecrets, Right, SignedIn, WriteGroups, WriteNas, WriteOperators, WriteTenants,
+    WriteTokens, WriteUsers,
 };
 
 type Routes = UtoipaMethodRouter<Context>;
 
 pub(crate) fn router() -> OpenApiRouter<Context> {
     OpenApiRouter::new()
+        .merge(people())
         // Oneself
         .routes(open(routes!(login::enter)))
         .routes(needs::<Entered>(routes!(login::show)))
@@ -91,6 +98,27 @@ pub(crate) fn router() -> OpenApiRouter<Context> {
         // What was done
         .routes(needs::<ReadAudit>(routes!(audit::list)))
         .routes(needs::<EraseAudit>(routes!(audit::erase)))
+}
+
+/// Who connects.
+fn people() -> OpenApiRouter<Context> {
+    OpenApiRouter::new()
+        .routes(needs::<ReadUsers>(routes!(users::list)))
+        .routes(needs::<WriteUsers>(routes!(users::add)))
+        .routes(needs::<WriteUsers>(routes!(users::change_many)))
+        .routes(needs::<ReadUsers>(routes!(users::show)))
+        .routes(needs::<WriteUsers>(routes!(users::change)))
+        .routes(needs::<WriteUsers>(routes!(users::remove)))
+        .routes(needs::<RevealPasswords>(routes!(users::reveal)))
+        .routes(needs::<ReadUsers>(routes!(users::history)))
+        .routes(needs::<ReadUsers>(routes!(passwords::forms)))
+        .routes(needs::<WriteUsers>(routes!(passwords::make_up)))
+        .routes(needs::<ReadGroups>(routes!(groups::list)))
+        .routes(needs::<WriteGroups>(routes!(groups::add)))
+        .routes(needs::<ReadGroups>(routes!(groups::show)))
+        .routes(needs::<WriteGroups>(routes!(groups::change)))
+        .routes(needs::<WriteGroups>(routes!(groups::remove)))
+        .routes(needs::<SignedIn>(routes!(dictionary::attributes)))
 }
 
 /// States what the handler's `Permit` asks for. That it is the same a test sees, who walks every

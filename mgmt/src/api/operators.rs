@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::api::users;
 use crate::body::{Body, Id, IfMatch, said, tagged, time};
 use crate::guard::Permit;
 use crate::page::{Asked, Page, Part};
@@ -160,7 +161,7 @@ pub(crate) async fn add(
         ..schema::Operator::default()
     };
     check(&operator)?;
-    may_confine(&permit, operator.tenant).await?;
+    users::may_give(&permit, operator.tenant).await?;
     may_give(&permit, &operator).await?;
     if let Some(password) = &password {
         let about = [operator.name.as_str(), &operator.full_name, &operator.email];
@@ -207,7 +208,7 @@ pub(crate) async fn change(
     };
     check(&after)?;
     if after.tenant != before.tenant {
-        may_confine(&permit, after.tenant).await?;
+        users::may_give(&permit, after.tenant).await?;
     }
     if after.role != before.role || after.tenant != before.tenant {
         may_give(&permit, &after).await?;
@@ -296,16 +297,6 @@ async fn may_give<P: Right>(permit: &Permit<P>, to: &schema::Operator) -> Result
         return Ok(());
     }
     Err(Problem::forbidden("This role permits more than you may do yourself."))
-}
-
-/// A tenant there is, and for an operator of a tenant no other than that.
-async fn may_confine<P: Right>(permit: &Permit<P>, tenant: Option<Uuid>) -> Result<(), Problem> {
-    let there = match tenant {
-        _ if !permit.scope().admits(tenant) => false,
-        Some(id) => permit.store().find_tenant(id).await?.is_some(),
-        None => true,
-    };
-    if there { Ok(()) } else { Err(Problem::field("tenant", "there is no such tenant")) }
 }
 
 /// Nobody changes who may do more than he.

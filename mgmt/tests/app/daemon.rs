@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
+use dictionaries::Dictionary;
 use mgmt::{
-    Daemon, Feed, Health, Later, NasAnswer, NasState, Outcome, Part, Question, Simulated, State,
-    Stranger, Traffic, Unanswered,
+    Daemon, Feed, Form, Health, Later, NasAnswer, NasState, Outcome, Part, Question, Side,
+    Simulated, State, Stranger, Traffic, Unanswered,
 };
-use schema::{Actor, Error, Session};
+use schema::{Actor, Error, Row, Session};
 
 pub struct Fake {
     state: State,
@@ -37,6 +38,28 @@ impl Daemon for Fake {
             numbers: BTreeMap::from([("records", 7)]),
         };
         Health { version: "0".into(), uptime_seconds: 7, parts: vec![part] }
+    }
+
+    fn dictionary(&self) -> Arc<Dictionary> {
+        Dictionary::shipped()
+    }
+
+    fn check_row(&self, _: Side, row: &Row) -> Result<Row, String> {
+        let dictionary = Dictionary::shipped();
+        let found = dictionary.attribute(&row.attribute).ok_or("there is no such attribute")?;
+        match dictionaries::Value::parse(found, &row.value, &jiff::tz::TimeZone::UTC) {
+            Ok(_) => Ok(Row { attribute: found.name.to_string(), ..row.clone() }),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn password_row(&self, _: Form, password: &str) -> Result<Row, String> {
+        let (attribute, op) = ("Cleartext-Password".into(), ":=".into());
+        Ok(Row { id: 0, attribute, op, value: password.into() })
+    }
+
+    fn is_secret(&self, attribute: &str) -> bool {
+        attribute.ends_with("-Password")
     }
 
     fn feed(&self) -> &Feed {

@@ -126,9 +126,15 @@ impl TestApp {
 
     /// Signed in, as a page of ours asks.
     pub async fn enter(&self, name: &str) -> Caller {
-        let answer = self.guest().sign_in(name, PASSWORD).await;
+        self.enter_from(name, "192.0.2.1").await
+    }
+
+    /// From an address of one's own: each is answered only so often.
+    pub async fn enter_from(&self, name: &str, source: &str) -> Caller {
+        let guest = self.guest().from(source);
+        let answer = guest.sign_in(name, PASSWORD).await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
-        self.guest().with("cookie", &answer.cookie()).with("x-radiusd", "1")
+        guest.with("cookie", &answer.cookie()).with("x-radiusd", "1")
     }
 
     pub fn now_ms(&self) -> i64 {

@@ -10,7 +10,7 @@ declare module 'vue-router' {
     /** Without the frame around it. */
     bare?: boolean
     permission?: string
-    group?: 'dashboard' | 'network' | 'policies' | 'sessions' | 'system'
+    group?: 'dashboard' | 'subscribers' | 'network' | 'policies' | 'sessions' | 'system'
   }
 }
 
@@ -20,6 +20,8 @@ const page = (path: string, name: string, load: Load, meta: RouteRecordRaw['meta
 
 export const pages: RouteRecordRaw[] = [
   page('/', 'dashboard', () => import('./pages/dashboard/DashboardPage.vue'), { group: 'dashboard' }),
+  page('/users', 'users', () => import('./pages/users/UserList.vue'), { group: 'subscribers', permission: 'users:read' }),
+  page('/groups', 'groups', () => import('./pages/groups/GroupList.vue'), { group: 'subscribers', permission: 'groups:read' }),
   page('/nas', 'nas', () => import('./pages/nas/NasList.vue'), { group: 'network', permission: 'nas:read' }),
   page('/simulator', 'simulator', () => import('./pages/simulator/SimulatorPage.vue'), { group: 'policies', permission: 'attempts:read' }),
   page('/sessions', 'sessions', () => import('./pages/sessions/SessionList.vue'), { group: 'sessions', permission: 'sessions:read' }),
@@ -33,6 +35,7 @@ export const pages: RouteRecordRaw[] = [
 ]
 
 const others: RouteRecordRaw[] = [
+  page('/users/:name', 'user', () => import('./pages/users/UserPage.vue'), { permission: 'users:read' }),
   page('/sign-in', 'sign-in', () => import('./pages/login/SignIn.vue'), { open: true, bare: true }),
   page('/new-password', 'new-password', () => import('./pages/login/NewPassword.vue'), { bare: true }),
   page('/:rest(.*)*', 'not-found', () => import('./pages/NotFound.vue')),

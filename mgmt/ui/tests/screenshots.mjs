@@ -5,7 +5,7 @@ import { changePassword, nas, settled, signIn, stage } from './browser/stage.mjs
 const folder = new URL('../screenshots/', import.meta.url).pathname
 const OWN = 'four unrelated wooden words'
 const SECRET = 'as long as it has to be'
-const pages = { dashboard: '/', sessions: '/sessions', 'sessions-open': '/sessions?open=1', attempts: '/attempts', 'attempts-open': '/attempts?open=2', nas: '/nas', 'nas-add': '/nas?open=add', simulator: '/simulator?user=ann', operators: '/operators', 'operators-add': '/operators?open=add', roles: '/roles', 'roles-support': '/roles?open=support', tokens: '/tokens', 'tokens-add': '/tokens?open=add', audit: '/audit', account: '/account', missing: '/nowhere' }
+const pages = { dashboard: '/', users: '/users', 'users-add': '/users?open=add', user: '/users/maria.k', 'user-contact': '/users/maria.k?open=contact', groups: '/groups', group: '/groups?open=group:business', tenants: '/tenants', sessions: '/sessions', 'sessions-open': '/sessions?open=1', attempts: '/attempts', 'attempts-open': '/attempts?open=2', nas: '/nas', 'nas-add': '/nas?open=add', simulator: '/simulator?user=ann', operators: '/operators', 'operators-add': '/operators?open=add', roles: '/roles', 'roles-support': '/roles?open=support', tokens: '/tokens', 'tokens-add': '/tokens?open=add', audit: '/audit', account: '/account', missing: '/nowhere' }
 
 mkdirSync(folder, { recursive: true })
 const on = await stage()
@@ -21,6 +21,15 @@ try {
   await post('operators', { name: 'jun.li', full_name: '李军', role: 'billing' })
   await post('roles', { name: 'Night shift', description: 'Looks after sessions until seven', permissions: ['sessions:read', 'sessions:disconnect'] })
   await post('tokens', { name: 'captive portal', scopes: ['users:read', 'sessions:read'], days: 90 })
+  const rows = [{ attribute: 'Mikrotik-Rate-Limit', op: '=', value: '50M/10M' }, { attribute: 'Session-Timeout', op: '=', value: '86400' }]
+  await post('groups', { name: 'home-50', reply: rows })
+  await post('groups', { name: 'business', check: [{ attribute: 'Simultaneous-Use', op: ':=', value: '4' }], reply: rows })
+  const groups = [{ group: 'home-50', priority: 1 }]
+  await post('users', { name: 'maria.k', full_name: 'Maria Kovač', company: 'Plaza', email: 'maria@isp.example', phone: '+386 1 555', tags: ['vip'], notes: 'Calls in the evening.', groups, check: [{ attribute: 'Simultaneous-Use', op: ':=', value: '2' }] })
+  await post('users', { name: 'jun.li', full_name: '李军', groups, tags: ['campus'] })
+  await post('users', { name: 't.brandt', full_name: 'Tom Brandt', disabled: true })
+  await post('users', { name: '48-2C-A0-11-9F-02', account: 'mac', full_name: 'Camera 7' })
+  await post('tenants', { name: 'North', description: 'Reseller for the northern valleys' })
   const fleet = await nas(SECRET)
   await on.client('auth', 'nobody knows it', 'User-Name=ann', '--password', 'x', '--tries', '2', '--timeout', '0.2')
   await post('nas', { address: '127.0.0.1', name: 'rooftop', type: 'mikrotik', secret: SECRET, coa_port: fleet.port })
@@ -42,6 +51,7 @@ try {
       }
       await shot('sign-in', '/sign-in')
       for (const [label, path] of Object.entries(pages)) await shot(label, path, { storageState })
+      await shot('user-phone', '/users/maria.k', { storageState, viewport: { width: 390, height: 844 } })
       await shot('dashboard-phone', '/', { storageState, viewport: { width: 390, height: 844 } })
     }
   }

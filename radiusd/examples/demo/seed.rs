@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rand::Rng;
 use schema::{
-    Actor, Ask, Error, GroupRows, Membership, NasRow, Options, Row, Session, Step, Store, User,
-    Writes,
+    Actor, Ask, Error, GroupRows, Membership, NasRow, Options, Row, Scope, Session, Step, Store,
+    User, Writes,
 };
 
 use super::fleet;
@@ -56,10 +56,10 @@ pub async fn seed(
                 row("Acct-Interim-Interval", "=", "60"),
             ],
         };
-        store.add_group(&rows).await?;
+        store.add_group(&actor, &rows, None).await?;
     }
     for number in 0..users {
-        store.add_user(&user(number)).await?;
+        store.add_user(&actor, Scope::Everything, &user(number).into(), None).await?;
     }
     history(&store, users, sessions).await?;
     store.close().await;

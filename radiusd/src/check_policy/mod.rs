@@ -9,7 +9,7 @@ mod nas;
 
 use dictionaries::Dictionary;
 use jiff::tz::TimeZone;
-use schema::{GroupRows, Row, Store, User};
+use schema::{GroupRows, Row, Scope, Store, User};
 
 use crate::config::Config;
 use crate::policy::{BadPattern, Remark, inspect, lookup_names};
@@ -88,7 +88,7 @@ pub async fn check(
     }
     after = None;
     loop {
-        let page = store.list_groups("", after.as_deref(), PAGE).await?;
+        let page = store.list_groups(Scope::Everything, "", after.as_deref(), PAGE).await?;
         page.iter().for_each(|group| rows.group(group));
         let Some(last) = page.last() else { break };
         after = Some(last.name.clone());

@@ -3,13 +3,14 @@
 use clap::Args;
 use dictionaries::Dictionary;
 use jiff::tz::TimeZone;
+use mgmt::Side;
 use radiusd::exit::{self, Failure};
 use radiusd::policy;
+use radiusd::rows::row;
 use schema::Row;
 use serde_json::{Value, json};
 
 use super::place::Desk;
-use super::rows::{Side, row};
 use super::say;
 
 /// Rows to write. Those of the same attribute that are there give way.
@@ -82,7 +83,8 @@ fn read(
     dictionary: &Dictionary,
     zone: &TimeZone,
 ) -> Result<Vec<Row>, Failure> {
-    texts.iter().map(|text| row(side, text, dictionary, zone)).collect()
+    let read = texts.iter().map(|text| row(side, text, dictionary, zone));
+    read.collect::<Result<_, _>>().map_err(|why| Failure::new(exit::USAGE, why))
 }
 
 /// Puts rows in the place of those of the same attributes, which keep their ids where they can.

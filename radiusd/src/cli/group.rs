@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use dictionaries::Dictionary;
 use radiusd::exit::{self, Failure};
-use schema::GroupRows;
+use schema::{GroupRows, Scope};
 use serde_json::{Value, json};
 
 use super::edit::{self, Removals, Rows};
@@ -103,17 +103,22 @@ impl Add {
             let why = format!("a group is its rows; {name} needs one: --check or --reply");
             return Err(Failure::new(exit::USAGE, why));
         }
-        match desk.wait(desk.store.find_group(&name))? {
+        match desk.wait(desk.store.find_group(Scope::Everything, &name))? {
             // Users are in it, and it has no rows yet.
             Some(before) if before.check.is_empty() && before.reply.is_empty() => {
-                desk.wait(desk.store.update_group(&before, &group))?;
+                desk.wait(desk.store.update_group(
+                    &desk.actor()?,
+                    Scope::Everything,
+                    &before,
+                    &group,
+                ))?;
             }
             Some(_) => {
                 let why =
                     format!("group {name} exists already; radiusd group change {name} changes it");
                 return Err(Failure::new(exit::FAILURE, why));
             }
-            None => desk.wait(desk.store.add_group(&group))?,
+            None => desk.wait(desk.store.add_group(&desk.actor()?, &group, None))?,
         }
         done(self.json, format_args!("{name} is added"), || now(&name, desk))
     }
@@ -124,7 +129,12 @@ impl List {
         let mut all = Vec::new();
         let mut after: Option<String> = None;
         loop {
-            let page = desk.wait(desk.store.list_groups(&self.prefix, after.as_deref(), PAGE))?;
+            let page = desk.wait(desk.store.list_groups(
+                Scope::Everything,
+                &self.prefix,
+                after.as_deref(),
+                PAGE,
+            ))?;
             let Some(last) = page.last() else { break };
             after = Some(last.name.clone());
             for group in &page {
@@ -169,7 +179,7 @@ impl Change {
             let words = format_args!("{} is as it was", self.name);
             return done(self.json, words, || now(&self.name, desk));
         }
-        desk.wait(desk.store.update_group(&before, &group))?;
+        desk.wait(desk.store.update_group(&desk.actor()?, Scope::Everything, &before, &group))?;
         done(self.json, format_args!("{} is changed", self.name), || now(&self.name, desk))
     }
 }
@@ -183,7 +193,7 @@ impl Remove {
                 format!("{members} users are in {name}: --with-members removes it all the same");
             return Err(Failure::new(exit::FAILURE, why));
         }
-        match desk.wait(desk.store.remove_group(name))? {
+        match desk.wait(desk.store.remove_group(&desk.actor()?, Scope::Everything, name))? {
             None => Err(no_group(name)),
             Some(members) => {
                 let left = match members {
@@ -199,7 +209,7 @@ impl Remove {
 }
 
 fn find(name: &str, desk: &Desk) -> Result<GroupRows, Failure> {
-    desk.wait(desk.store.find_group(name))?.ok_or_else(|| no_group(name))
+    desk.wait(desk.store.find_group(Scope::Everything, name))?.ok_or_else(|| no_group(name))
 }
 
 /// As it stands in the tables, with the ids that its rows got.

@@ -18,7 +18,6 @@ mod migrate;
 mod nas;
 mod operator;
 mod place;
-mod rows;
 mod serve;
 mod tenant;
 mod token;

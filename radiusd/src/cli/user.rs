@@ -3,7 +3,8 @@
 use clap::{Args, Subcommand};
 use dictionaries::Dictionary;
 use radiusd::exit::{self, Failure};
-use schema::{Membership, Row, User};
+use radiusd::rows::password_row;
+use schema::{Membership, Row, Scope, User};
 use serde_json::{Value, json};
 
 use super::edit::{self, Removals, Rows};
@@ -11,8 +12,6 @@ use super::hash::Hash;
 use super::place::{Desk, Place};
 use super::{done, input, note, say};
 
-/// The row of a user who may not come in, as every tool of FreeRADIUS's world writes it.
-const DISABLED: (&str, &str, &str) = ("Auth-Type", ":=", "Reject");
 /// Users fetched at once.
 const PAGE: usize = 500;
 
@@ -116,7 +115,7 @@ impl Command {
             Command::Show(show) => show.run(&desk),
             Command::Change(change) => change.run(&desk),
             Command::Remove { name, json } => {
-                if !desk.wait(desk.store.remove_user(&name))? {
+                if !desk.wait(desk.store.remove_user(&desk.actor()?, Scope::Everything, &name))? {
                     return Err(no_user(&name));
                 }
                 done(json, format_args!("{name} is removed"), || {
@@ -139,7 +138,8 @@ impl Add {
             let why = format!("{name} needs a row: --password, --check, --reply or --group");
             return Err(Failure::new(exit::USAGE, why));
         }
-        match desk.wait(desk.store.add_user(&user)) {
+        match desk.wait(desk.store.add_user(&desk.actor()?, Scope::Everything, &user.into(), None))
+        {
             Err(failure) if failure.code == exit::FAILURE => {
                 let hint = format!("{failure}; radiusd user change {name} changes it");
                 Err(Failure::new(exit::FAILURE, hint))
@@ -166,7 +166,7 @@ impl List {
                     all.push(as_json(user, &desk.dictionary, false));
                 } else {
                     let groups: Vec<_> = user.groups.iter().map(|m| m.group.as_str()).collect();
-                    let state = if is_disabled(user) { "disabled" } else { "" };
+                    let state = if user.is_disabled() { "disabled" } else { "" };
                     say(format_args!("{:32} {:24} {state}", user.name, groups.join(","))
                         .to_string()
                         .trim_end())?;
@@ -183,7 +183,7 @@ impl Show {
         if self.json {
             return super::json(&as_json(&user, &desk.dictionary, self.reveal));
         }
-        let state = if is_disabled(&user) { ", disabled" } else { "" };
+        let state = if user.is_disabled() { ", disabled" } else { "" };
         say(format_args!("{}{state}", user.name))?;
         edit::say_rows("check", &user.check, &desk.dictionary, self.reveal)?;
         edit::say_rows("reply", &user.reply, &desk.dictionary, self.reveal)?;
@@ -209,8 +209,10 @@ impl Change {
                 "say what to change: radiusd user change --help",
             ));
         }
-        let before = find(&self.name, desk)?;
-        let mut user = before.clone();
+        let person = desk.wait(desk.store.find_person(Scope::Everything, &self.name))?;
+        let before = person.ok_or_else(|| no_user(&self.name))?;
+        let mut after = before.clone();
+        let user = &mut after.user;
         self.removals.take(&mut user.check, &mut user.reply)?;
         for group in &self.remove_group {
             let members = user.groups.len();
@@ -223,23 +225,19 @@ impl Change {
         self.password.put(&mut user.check, desk)?;
         self.rows.put(&mut user.check, &mut user.reply, desk)?;
         join(&mut user.groups, &self.group, desk)?;
-        if self.enable {
-            user.check.retain(|row| !disables(row));
+        if self.enable || self.disable {
+            user.set_disabled(self.disable);
         }
-        if self.disable && !is_disabled(&user) {
-            let (attribute, op, value) = DISABLED;
-            let (attribute, op, value) = (attribute.into(), op.into(), value.into());
-            edit::replace(&mut user.check, vec![Row { id: 0, attribute, op, value }]);
-        }
-        if user == before {
+        if after == before {
             let words = format_args!("{} is as it was", self.name);
             return done(self.json, words, || now(&self.name, desk));
         }
+        let user = &after.user;
         if user.check.is_empty() && user.reply.is_empty() && user.groups.is_empty() {
             let why = format!("nothing would be left of {}: radiusd user remove", self.name);
             return Err(Failure::new(exit::FAILURE, why));
         }
-        desk.wait(desk.store.update_user(&before, &user))?;
+        desk.wait(desk.store.update_user(&desk.actor()?, Scope::Everything, &before, &after))?;
         done(self.json, format_args!("{} is changed", self.name), || now(&self.name, desk))
     }
 }
@@ -249,7 +247,8 @@ impl Password {
     fn put(&self, check: &mut Vec<Row>, desk: &Desk) -> Result<(), Failure> {
         let Some(password) = &self.password else { return Ok(()) };
         let password = input::password(password)?;
-        let mut row = self.hash.row(&password, &desk.dictionary, &desk.zone)?;
+        let row = password_row(self.hash.into(), &password, &desk.dictionary, &desk.zone);
+        let mut row = row.map_err(|why| Failure::new(exit::DATA, why))?;
         let is_password = |row: &Row| {
             let name = row.attribute.as_str();
             let known = desk.dictionary.attribute(name).map_or(name, |known| &known.name);
@@ -262,25 +261,8 @@ impl Password {
     }
 }
 
-/// FreeRADIUS's own gate turns these away before any row is read.
 fn name_is_possible(name: &str) -> Result<(), Failure> {
-    let why = if name.is_empty() {
-        "it is empty"
-    } else if name.contains(char::is_whitespace) {
-        "it holds a blank"
-    } else if name.matches('@').count() > 1 {
-        "it holds more than one @"
-    } else if name.contains("..") {
-        "it holds two dots in a row"
-    } else if name.split_once('@').is_some_and(|(_, realm)| !realm.contains('.')) {
-        "what follows @ holds no dot"
-    } else if name.split_once('@').is_some_and(|(_, realm)| realm.starts_with('.')) {
-        "what follows @ begins with a dot"
-    } else if name.contains('@') && name.ends_with('.') {
-        "it ends in a dot"
-    } else {
-        return Ok(());
-    };
+    let Some(why) = mgmt::name_mistake(name) else { return Ok(()) };
     Err(Failure::new(exit::DATA, format!("{name:?} could never log in: {why}")))
 }
 
@@ -296,7 +278,7 @@ fn join(groups: &mut Vec<Membership>, texts: &[String], desk: &Desk) -> Result<(
         let last = groups.iter().map(|member| member.priority).max().unwrap_or(0);
         let priority = priority.unwrap_or_else(|| last.saturating_add(1));
         groups.push(Membership { priority, group: group.to_owned() });
-        let rows = desk.wait(desk.store.find_group(group))?;
+        let rows = desk.wait(desk.store.find_group(Scope::Everything, group))?;
         if rows.is_none_or(|rows| rows.check.is_empty() && rows.reply.is_empty()) {
             note(format_args!(
                 "the group {group} has no rows yet: it adds nothing, and as a \
@@ -309,7 +291,7 @@ fn join(groups: &mut Vec<Membership>, texts: &[String], desk: &Desk) -> Result<(
 }
 
 fn find(name: &str, desk: &Desk) -> Result<User, Failure> {
-    desk.wait(desk.store.find_user(name))?.ok_or_else(|| no_user(name))
+    desk.wait(desk.store.find_user(Scope::Everything, name))?.ok_or_else(|| no_user(name))
 }
 
 /// As it stands in the tables, with the ids that its rows got.
@@ -321,22 +303,11 @@ fn no_user(name: &str) -> Failure {
     Failure::new(exit::FAILURE, format!("there is no user {name}"))
 }
 
-fn disables(row: &Row) -> bool {
-    let (attribute, op, value) = DISABLED;
-    row.attribute.eq_ignore_ascii_case(attribute)
-        && row.op == op
-        && row.value.eq_ignore_ascii_case(value)
-}
-
-fn is_disabled(user: &User) -> bool {
-    user.check.iter().any(disables)
-}
-
 fn as_json(user: &User, dictionary: &Dictionary, reveal: bool) -> Value {
     let group = |member: &Membership| json!({ "group": member.group, "priority": member.priority });
     json!({
         "name": user.name,
-        "disabled": is_disabled(user),
+        "disabled": user.is_disabled(),
         "check": edit::rows_as_json(&user.check, dictionary, reveal),
         "reply": edit::rows_as_json(&user.reply, dictionary, reveal),
         "groups": user.groups.iter().map(group).collect::<Vec<_>>(),

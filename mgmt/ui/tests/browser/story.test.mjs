@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { after, before, test } from 'node:test'
+import { people } from './people.mjs'
 import { changePassword, nas, settled, signIn, stage } from './stage.mjs'
 
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
@@ -83,6 +84,8 @@ test('what she may not do is not offered to her', async () => {
   await hers.context().close()
 })
 
+people(() => page)
+
 test('the audit log shows what was done', async () => {
   await page.goto(`${on.address}/audit?action=operator.add`)
   const row = page.locator('tbody tr', { hasText: 'mira' })
@@ -151,7 +154,7 @@ test('a login that has ended leads to the sign-in and back', async () => {
 
 test('axe finds nothing serious, in both themes', async () => {
   const found = []
-  const paths = ['/', '/sessions', '/sessions?state=all&open=1', '/attempts', '/attempts?open=1', '/nas', '/nas?open=add', '/simulator?user=nobody', '/operators', '/operators?open=add', '/roles', '/roles?open=support', '/tokens', '/tokens?open=add', '/audit', '/account', '/nowhere']
+  const paths = ['/', '/users', '/users?open=add', '/users/lena', '/users/lena?open=contact', '/groups', '/groups?open=group:evening', '/tenants', '/tenants?open=add', '/sessions', '/sessions?state=all&open=1', '/attempts', '/attempts?open=1', '/nas', '/nas?open=add', '/simulator?user=nobody', '/operators', '/operators?open=add', '/roles', '/roles?open=support', '/tokens', '/tokens?open=add', '/audit', '/account', '/nowhere']
   const look = async (at, theme, path) => {
     await settled(at)
     await at.evaluate((one) => document.documentElement.classList.toggle('dark', one === 'dark'), theme)

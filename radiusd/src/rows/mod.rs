@@ -1,53 +1,63 @@
-//! Rows of FreeRADIUS's tables as people write them, checked before they are written.
+//! Rows of FreeRADIUS's tables as people write them, checked before they are written: by the shell and
+//! by management alike.
+
+mod password;
 
 use std::sync::Arc;
 
 use dictionaries::{Attribute, Dictionary, Value, ValueError};
 use jiff::tz::TimeZone;
-use radiusd::check_policy::look;
-use radiusd::exit::{self, Failure};
-use radiusd::pairs;
-use radiusd::policy::{Mistake, inspect};
+use mgmt::Side;
 use schema::Row;
+
+use crate::check_policy::look;
+use crate::pairs::unknown;
+use crate::policy::{Mistake, inspect};
+
+pub use password::password_row;
 
 /// Longest first, so that none is taken for the beginning of another.
 const OPERATORS: [&str; 16] =
     [":=", "==", "+=", "-=", "^=", "++", "!=", ">=", "<=", "=~", "!~", "=*", "!*", ">", "<", "="];
 
-/// Which kind of table a row is for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Side {
-    /// `radcheck`, `radgroupcheck`: what the request must be, and what is set for it.
-    Check,
-    /// `radreply`, `radgroupreply`: what the answer says.
-    Reply,
-}
-
 /// Reads `Attribute op value`, and refuses what would do nothing or turn the user away.
-pub(super) fn row(
+pub fn row(
     side: Side,
     text: &str,
     dictionary: &Dictionary,
     zone: &TimeZone,
-) -> Result<Row, Failure> {
-    let wrong = |why: String| Failure::new(exit::USAGE, format!("{text}: {why}"));
+) -> Result<Row, String> {
     let Some((name, op, value)) = split(text) else {
         let usual = if side == Side::Check { ":=" } else { "=" };
-        return Err(wrong(format!("expected ATTRIBUTE {usual} VALUE")));
+        return Err(format!("{text}: expected ATTRIBUTE {usual} VALUE"));
     };
+    let row = Row { id: 0, attribute: name.into(), op: op.into(), value: value.into() };
+    checked(side, &row, dictionary, zone).map_err(|why| format!("{text}: {why}"))
+}
+
+/// The row as it is to be written, or why it would do nothing or turn the user away.
+pub fn checked(
+    side: Side,
+    row: &Row,
+    dictionary: &Dictionary,
+    zone: &TimeZone,
+) -> Result<Row, String> {
+    let (name, op) = (row.attribute.as_str(), row.op.as_str());
+    if !OPERATORS.contains(&op) {
+        return Err(format!("there is no operator {op}"));
+    }
     let (attribute, tag) =
-        dictionary.named(name).map_err(|error| wrong(pairs::unknown(&error, name, dictionary)))?;
-    operator(side, op, &attribute).map_err(&wrong)?;
+        dictionary.named(name).map_err(|error| unknown(&error, name, dictionary))?;
+    operator(side, op, &attribute)?;
     // The dictionary's spelling, so that `cleartext-password` is found by whoever looks for it.
     let tag = tag.map(|tag| format!(":{tag}")).unwrap_or_default();
-    let name = format!("{}{tag}", attribute.name);
-    let row = Row { id: 0, attribute: name, op: op.to_owned(), value: value.to_owned() };
+    let row = Row { attribute: format!("{}{tag}", attribute.name), ..row.clone() };
     let reply = side == Side::Reply;
     if let Err(bad) = inspect(&row, reply, dictionary, zone) {
-        return Err(wrong(explain(&bad.mistake, &attribute)));
+        return Err(explain(&bad.mistake, &attribute));
     }
     match look(&row, reply, dictionary, zone).into_iter().find(|(kind, _)| !kind.is_meant()) {
-        Some((_, why)) => Err(wrong(why)),
+        Some((_, why)) => Err(why),
         None => Ok(row),
     }
 }
@@ -98,7 +108,7 @@ fn explain(mistake: &Mistake, attribute: &Attribute) -> String {
 
 /// Text as the value column must hold it, to be read as this very text: FreeRADIUS takes away
 /// quotes around a whole value and reads backslashes.
-pub(super) fn literal(text: &str) -> String {
+fn literal(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -119,18 +129,15 @@ pub(super) fn literal(text: &str) -> String {
 }
 
 /// `literal`, or an error where the text can't be said in a column at all.
-pub(super) fn literal_checked(
+fn literal_checked(
     text: &str,
     attribute: &Arc<Attribute>,
     zone: &TimeZone,
-) -> Result<String, Failure> {
+) -> Result<String, String> {
     let column = literal(text);
     match Value::parse(attribute, &column, zone) {
         Ok(value) if value.as_octets() == Some(text.as_bytes()) => Ok(column),
-        _ => Err(Failure::new(
-            exit::DATA,
-            format!("{}: FreeRADIUS's tables can't hold this text", attribute.name),
-        )),
+        _ => Err(format!("{}: FreeRADIUS's tables can't hold this text", attribute.name)),
     }
 }
 
@@ -185,7 +192,7 @@ mod tests {
             (reply("Reply-Message"), "ATTRIBUTE = VALUE"),
         ] {
             let failure = result.unwrap_err();
-            assert!(failure.message.contains(words), "{failure}: {words}");
+            assert!(failure.contains(words), "{failure}: {words}");
         }
     }
 
