@@ -9,11 +9,13 @@
 //! the table of routes with a file for each noun, `openapi` its document. `body` reads what a
 //! request brings, `page` makes lists, `problem` is every failure that a caller can see.
 //!
-//! `password`, `totp` and `throttle` are against guessers, `keys` is what isn't in the store,
-//! `sealed` what lies in it encrypted, `first` the operator of a store that has none. `feed` tells
-//! what happens, `snippets` what to type into a NAS. `listen` bounds connections, `tls` is what
-//! certificate they see, `health` answers probes, `ui` is what a browser finds.
+//! `access_token` is what a program shows for a while instead of its token. `password`, `totp` and
+//! `throttle` are against guessers, `keys` is what isn't in the store, `sealed` what lies in it
+//! encrypted, `first` the operator of a store that has none. `feed` tells what happens, `snippets`
+//! what to type into a NAS. `listen` bounds connections, `tls` is what certificate they see, `health`
+//! answers probes, `ui` is what a browser finds.
 
+mod access_token;
 mod api;
 mod body;
 mod daemon;

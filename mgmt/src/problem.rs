@@ -22,6 +22,10 @@ pub struct Problem {
     /// What is wrong with which field of the request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fields: Vec<Field>,
+    /// What RFC 6749 calls it, for clients of OAuth 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    error: Option<&'static str>,
     #[serde(skip)]
     retry_after: Option<u64>,
 }
@@ -43,6 +47,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             fields: Vec::new(),
+            error: None,
             retry_after: None,
         }
     }
@@ -50,6 +55,12 @@ impl Problem {
     #[must_use]
     pub(crate) fn of_kind(mut self, kind: &'static str) -> Problem {
         self.kind = kind;
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn of_error(mut self, error: &'static str) -> Problem {
+        self.error = Some(error);
         self
     }
 

@@ -54,6 +54,19 @@ impl FieldKeys {
     }
 }
 
+impl FieldKeys {
+    /// Keys with their names that sign access tokens: others, made of these.
+    pub(crate) fn of_access_tokens(&self) -> impl DoubleEndedIterator<Item = (String, [u8; 32])> {
+        let derived = |key: &[u8; 32]| {
+            let mut hasher = Sha256::new();
+            hasher.update(b"access token key");
+            hasher.update(key);
+            hasher.finalize().into()
+        };
+        self.keys.iter().map(move |key| (id_of(key), derived(key)))
+    }
+}
+
 fn cipher(key: &[u8; 32]) -> Option<LessSafeKey> {
     UnboundKey::new(&AES_256_GCM, key).ok().map(LessSafeKey::new)
 }

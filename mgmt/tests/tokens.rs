@@ -72,3 +72,49 @@ async fn a_token_expires_and_is_never_wider_than_its_maker() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_client_of_oauth_has_a_token_for_a_while() {
+    let (app, root, guest) = TestApp::start().await;
+    let new = json!({ "name": "export", "scopes": ["audit:read"], "days": 30 });
+    let made = root.post("/api/v1/tokens", new).await.is(201).json;
+    let text = |name: &str| made[name].as_str().unwrap().to_owned();
+    let (id, secret) = (text("id"), text("secret"));
+    let ask = async |form: &str| guest.form("/api/v1/oauth/token", form).await;
+    let right = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
+    let issued = ask(&right).await.is(200).json;
+    assert_eq!((&issued["token_type"], &issued["expires_in"]), (&json!("Bearer"), &json!(600)));
+    assert_eq!(issued["scope"], "audit:read");
+    let bearer = format!("Bearer {}", issued["access_token"].as_str().unwrap());
+    let program = guest.clone().with("authorization", &bearer);
+    program.get("/api/v1/audit").await.is(200);
+    program.get("/api/v1/operators").await.is(403);
+
+    for (form, status, error) in [
+        (right.replace("client_credentials", "password"), 400, "unsupported_grant_type"),
+        ("client_id=x".to_owned(), 400, "unsupported_grant_type"),
+        (right.replace(&id, "x"), 401, "invalid_client"),
+        (right.replace(&id, &uuid::Uuid::nil().to_string()), 401, "invalid_client"),
+        (right.replace(&secret, "radiusd_AAAA"), 401, "invalid_client"),
+        ("grant_type=a&grant_type=b".to_owned(), 400, "invalid_request"),
+    ] {
+        let refused = ask(&form).await.is(status);
+        assert_eq!(refused.json["error"], error, "{form}");
+    }
+    root.post("/api/v1/oauth/token", json!({})).await.is(415);
+    use base64::Engine as _;
+    let basic = base64::engine::general_purpose::STANDARD.encode(format!("{id}:{secret}"));
+    let by_basic = guest.clone().with("authorization", &format!("Basic {basic}"));
+    by_basic.form("/api/v1/oauth/token", "grant_type=client_credentials").await.is(200);
+
+    app.pass_minutes(9);
+    program.get("/api/v1/audit").await.is(200);
+    app.pass_minutes(1);
+    program.get("/api/v1/audit").await.is(401);
+    let again = ask(&right).await.is(200).json["access_token"].as_str().unwrap().to_owned();
+    let again = guest.clone().with("authorization", &format!("Bearer {again}"));
+    again.get("/api/v1/audit").await.is(200);
+    root.delete(&format!("/api/v1/tokens/{id}")).await.is(204);
+    again.get("/api/v1/audit").await.is(401);
+    ask(&right).await.is(401);
+}

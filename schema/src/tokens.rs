@@ -35,6 +35,13 @@ statements! {
          FROM mgmt_tokens t JOIN mgmt_operators o ON o.id = t.operator_id \
          LEFT JOIN mgmt_roles r ON r.id = o.role WHERE t.secret_hash = $1",
     );
+    FIND_BY_ID = both(
+        "SELECT o.id, o.name, o.full_name, o.email, o.role, o.disabled, o.must_change, \
+         o.created_ms, o.password_ms, o.last_login_ms, o.tenant_id, r.permissions, \
+         t.id, t.name, t.operator_id, o.name, t.scopes, t.created_ms, t.expires_ms, t.used_ms \
+         FROM mgmt_tokens t JOIN mgmt_operators o ON o.id = t.operator_id \
+         LEFT JOIN mgmt_roles r ON r.id = o.role WHERE t.id = $1",
+    );
     USE = both("UPDATE mgmt_tokens SET used_ms = $2 WHERE id = $1");
     LIST = both(
         "SELECT t.id, t.name, t.operator_id, o.name, t.scopes, t.created_ms, t.expires_ms, \
@@ -64,6 +71,11 @@ fn token(row: &Row<'_>, first: usize) -> Result<Token, Error> {
     })
 }
 
+const WITH_BEARER: Map<(Token, Bearer)> = |row| {
+    let bearer = Bearer { operator: operator(row)?, permissions: crate::names(row, 11)? };
+    Ok((token(row, 12)?, bearer))
+};
+
 impl Store {
     pub async fn add_token(
         &self,
@@ -86,11 +98,12 @@ impl Store {
 
     /// By the hash of its secret; whether it has expired is the caller's to see.
     pub async fn find_token(&self, secret_hash: &str) -> Result<Option<(Token, Bearer)>, Error> {
-        let map: Map<(Token, Bearer)> = |row| {
-            let bearer = Bearer { operator: operator(row)?, permissions: crate::names(row, 11)? };
-            Ok((token(row, 12)?, bearer))
-        };
-        self.engine()?.find(&FIND, values![secret_hash], map).await
+        self.engine()?.find(&FIND, values![secret_hash], WITH_BEARER).await
+    }
+
+    /// For somebody who has shown its secret before; whether it has expired is the caller's to see.
+    pub async fn find_token_by_id(&self, id: Uuid) -> Result<Option<(Token, Bearer)>, Error> {
+        self.engine()?.find(&FIND_BY_ID, values![id.to_string()], WITH_BEARER).await
     }
 
     /// It was used: no change by a person, so the log doesn't tell.

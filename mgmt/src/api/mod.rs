@@ -1,6 +1,7 @@
 //! The route table: what there is, what it takes, and who answers. Router and document come from
 //! this one list.
 
+mod access_tokens;
 pub(crate) mod attempts;
 pub(crate) mod audit;
 pub(crate) mod dictionary;
@@ -43,6 +44,7 @@ pub(crate) fn router() -> OpenApiRouter<Context> {
         .merge(people())
         // Oneself
         .routes(open(routes!(login::enter)))
+        .routes(open(routes!(access_tokens::issue)))
         .routes(needs::<Entered>(routes!(login::show)))
         .routes(needs::<Entered>(routes!(login::leave)))
         .routes(needs::<Entered>(routes!(login::change_password)))

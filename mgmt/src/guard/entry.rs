@@ -13,10 +13,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{ABSOLUTE_MS, Context, Secret, source};
-use crate::Problem;
 use crate::api::operators::is_name;
 use crate::password::Busy;
 use crate::permission::{Set, confined, granted};
+use crate::{Problem, access_token};
 
 const AGENT_MAX: usize = 200;
 
@@ -114,6 +114,25 @@ impl Context {
         let _turn = self.turn().await?;
         self.inner.store.add_login(&actor, &login, &secret.hash()).await?;
         Ok(Entered { operator: bearer.operator, granted, factor, login, secret })
+    }
+
+    /// A short-lived proof of a token with its scopes, for who shows its secret.
+    pub(crate) async fn issue_access_token(
+        &self,
+        id: Uuid,
+        secret: &str,
+    ) -> Result<Option<(String, Vec<String>)>, Problem> {
+        self.ready()?;
+        let Some(secret) = Secret::of_token(secret) else { return Ok(None) };
+        let _turn = self.turn().await?;
+        let found = self.inner.store.find_token(&secret.hash()).await?;
+        let now = self.now_ms();
+        let is_good = |(token, bearer): &(schema::Token, Bearer)| {
+            token.id == id && token.expires_ms > now && !bearer.operator.disabled
+        };
+        let Some((token, _)) = found.filter(is_good) else { return Ok(None) };
+        let signed = access_token::sign(self.field_keys(), token.id, now);
+        Ok(signed.map(|signed| (signed, token.scopes)))
     }
 
     /// Whether it is this operator's password; who guesses here waits as at the door.

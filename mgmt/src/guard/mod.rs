@@ -24,7 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::password::Hasher;
 use crate::permission::{Right, Set, confined, granted};
 use crate::throttle::{Rate, Throttle};
-use crate::{Daemon, FieldKeys, Problem};
+use crate::{Daemon, FieldKeys, Problem, access_token};
 
 use origin::PublicUrl;
 pub(crate) use origin::foreign;
@@ -324,8 +324,15 @@ async fn identify(
     let nobody = || Problem::unauthorized("Sign in, or send a token.");
     let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(authorization) = header(AUTHORIZATION) {
-        let secret = authorization.strip_prefix("Bearer ").and_then(Secret::of_token);
-        return by_token(&secret.ok_or_else(nobody)?, context).await;
+        let text = authorization.strip_prefix("Bearer ").ok_or_else(nobody)?;
+        let found = match Secret::of_token(text) {
+            Some(secret) => context.inner.store.find_token(&secret.hash()).await?,
+            None => {
+                let id = access_token::read(context.field_keys(), text, context.now_ms());
+                context.inner.store.find_token_by_id(id.ok_or_else(nobody)?).await?
+            }
+        };
+        return by_token(found, context).await;
     }
     let cookies = header(COOKIE).unwrap_or_default();
     let pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
@@ -336,8 +343,10 @@ async fn identify(
     by_cookie(&secret, context, idle).await
 }
 
-async fn by_token(secret: &Secret, context: &Context) -> Result<(Bearer, Means), Problem> {
-    let found = context.inner.store.find_token(&secret.hash()).await?;
+async fn by_token(
+    found: Option<(Token, Bearer)>,
+    context: &Context,
+) -> Result<(Bearer, Means), Problem> {
     let now = context.now_ms();
     let Some((token, bearer)) = found.filter(|(token, _)| token.expires_ms > now) else {
         return Err(Problem::unauthorized("This token is unknown, or has expired."));

@@ -193,6 +193,15 @@ impl Caller {
         self.ask("PATCH", path, Some(body)).await
     }
 
+    pub async fn form(&self, path: &str, form: &str) -> Answer {
+        let mut request = Request::builder().method("POST").uri(path).header("host", "localhost");
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        self.send(request.body(Body::from(form.to_owned())).unwrap()).await
+    }
+
     pub async fn ask(&self, method: &str, path: &str, body: Option<Json>) -> Answer {
         let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
         for (name, value) in &self.headers {
