@@ -3,12 +3,15 @@
 
 use std::sync::LazyLock;
 
-use dictionaries::{Attribute, Dictionary, Kind, Pair, Place, Value};
+use dictionaries::{Attribute, Dictionary, Encrypt, Kind, Pair, Place, Value};
 use jiff::tz::TimeZone;
 use proto::chap::Chap;
 use proto::digest::{Digest, Known, Part, Unusable};
 use proto::mschap::MsChap;
 use proto::{Code, Packet, Refused, Reply, Request, Secret, Stored, verify_reply};
+
+/// Of 253 octets a tag and a salt leave fifteen blocks, and one octet of those is a length.
+const TUNNEL_MAX: usize = 15 * 16 - 1;
 
 static SECRET: LazyLock<Secret> = LazyLock::new(|| Secret::new(b"xyzzy5461"));
 
@@ -294,7 +297,8 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// Not with parts of values whose rest was missing, nor with two long values that were apart:
-/// once what stood between them is gone they may fit together.
+/// once what stood between them is gone they may fit together. Nor with a tunnel's password whose last
+/// block was not whole: it has more octets than whole blocks of one attribute hold.
 fn is_strict(pairs: &[Pair]) -> bool {
     let loose = |a: &Attribute| matches!(&*a.name, "Attr-26" | "Attr-245" | "Attr-246");
     let joins = |a: &Attribute| a.flags.concat || a.place == Place::standard(92);
@@ -303,8 +307,14 @@ fn is_strict(pairs: &[Pair]) -> bool {
         _ => false,
     };
     let alters = |pair: &Pair| pair.tag.is_none() && pair.attribute.flags.has_tag;
-    !pairs.iter().any(|pair| loose(&pair.attribute) || alters(pair) && is_like_a_tag(&pair.value))
-        && !pairs.windows(2).any(adjacent)
+    let cut = |pair: &Pair| {
+        let length = pair.value.as_octets().map_or(0, <[u8]>::len);
+        pair.attribute.flags.encrypt == Encrypt::Tunnel && length > TUNNEL_MAX
+    };
+    let odd = |pair: &Pair| {
+        loose(&pair.attribute) || alters(pair) && is_like_a_tag(&pair.value) || cut(pair)
+    };
+    !pairs.iter().any(odd) && !pairs.windows(2).any(adjacent)
 }
 
 /// Without a tag, as FreeRADIUS reads and sends them: numbers lose an octet, strings get a tag.
