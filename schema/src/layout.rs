@@ -117,6 +117,8 @@ pub(crate) struct Layout {
     tables: HashMap<String, Table>,
     /// radacct has a unique index on acctuniqueid alone.
     pub unique_session: bool,
+    /// On SQLite: our index on the users of open sessions is there to be named.
+    pub open_user_index: bool,
 }
 
 statements! {
@@ -144,6 +146,11 @@ statements! {
          AND (SELECT group_concat(lower(c.name)) FROM pragma_index_info(i.name) c) \
          = 'acctuniqueid'",
     );
+    OPEN_USER_INDEX = each(
+        "SELECT 0",
+        "SELECT count(*) FROM pragma_index_list('radacct') \
+         WHERE name = 'mgmt_radacct_open_user'",
+    );
 }
 
 impl Layout {
@@ -170,6 +177,8 @@ impl Layout {
         }
         let unique = engine.find(&UNIQUE_SESSION, vec![], |row| row.flag(0)).await?;
         layout.unique_session = unique.unwrap_or_default();
+        let open_user = engine.find(&OPEN_USER_INDEX, vec![], |row| Ok(row.int(0)? > 0)).await?;
+        layout.open_user_index = open_user.unwrap_or_default();
         Ok(layout)
     }
 

@@ -192,6 +192,10 @@ impl Store {
                 Err(error) => report.lacking.push(format!("no index {name}: {error}")),
             }
         }
+        if matches!(engine, Engine::Sqlite(_)) && !report.added.is_empty() {
+            // A statement names one of them.
+            self.inner.opened()?.look_again().await?;
+        }
         Ok(report)
     }
 
